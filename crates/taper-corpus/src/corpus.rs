@@ -1,0 +1,214 @@
+//! Records out to a corpus: one set of shards a split, class names and lineage in each file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Builder, RecordBatch, StringBuilder};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Place, Result};
+use crate::layout::split_rank;
+use crate::record::Record;
+use crate::schema::{corpus_metadata, corpus_schema};
+use crate::write::ShardWriter;
+
+/// Encoded bytes of a shard, the Hub's own habit.
+const MAX_SHARD_BYTES: u64 = 500 << 20;
+
+/// Texts are handed on once they fill a megabyte or this many rows.
+const BUFFER_ROWS: usize = 1024;
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// What was written of one split.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitSummary {
+    /// The split's name.
+    pub split: String,
+    /// All its rows.
+    pub rows: u64,
+    /// Rows a class, in the order of the class names.
+    pub labels: Vec<u64>,
+    /// Rows without a label.
+    pub unlabelled: u64,
+    /// Its shards, in order.
+    pub files: Vec<PathBuf>,
+    /// blake3 over every row's id, text, label and group, in order: 64 hexadecimal digits.
+    pub content: String,
+}
+
+/// Writes records split by split; nothing is visible before [`finish`](Self::finish).
+#[derive(Debug)]
+pub struct CorpusWriter {
+    dir: PathBuf,
+    class_names: Vec<String>,
+    metadata: BTreeMap<String, String>,
+    splits: Vec<SplitWriter>,
+}
+
+impl CorpusWriter {
+    /// Begins a corpus in `dir`, which is made when the first record comes. `lineage` goes into
+    /// every file's metadata, each key under the prefix `taper.`; keep times and paths out of it
+    /// where equal input shall give equal bytes.
+    pub fn create(
+        dir: &Path,
+        class_names: &[String],
+        lineage: &BTreeMap<String, String>,
+    ) -> Result<Self> {
+        Ok(Self {
+            dir: dir.to_owned(),
+            class_names: class_names.to_vec(),
+            metadata: corpus_metadata(class_names, lineage),
+            splits: Vec::new(),
+        })
+    }
+
+    /// Adds a record to a split. Splits may come interleaved; a split keeps the order of its rows.
+    ///
+    /// # Errors
+    /// A label outside the class names; a split name that cannot be a file name; a full disk.
+    pub fn write(&mut self, split: &str, record: Record) -> Result<()> {
+        let known = self.splits.iter().position(|writer| writer.summary.split == split);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                self.splits.push(self.start_split(split)?);
+                self.splits.len() - 1
+            }
+        };
+        if let Some(label) = record.label
+            && label as usize >= self.class_names.len()
+        {
+            return Err(Error::UnknownLabel {
+                place: Place::member(&self.dir, &record.id),
+                found: label.to_string(),
+                classes: self.class_names.clone(),
+            });
+        }
+        self.splits[index].write(&record)
+    }
+
+    /// Puts all splits on the disk, then gives them their names; removes what an earlier corpus in
+    /// the folder left of the same splits (other splits are left alone).
+    ///
+    /// # Errors
+    /// No record at all; a full disk, which leaves everything as it was before.
+    pub fn finish(self) -> Result<Vec<SplitSummary>> {
+        if self.splits.is_empty() {
+            return Err(Error::NoRows { place: Place::file(&self.dir), split: None });
+        }
+        let mut writers = self.splits;
+        writers.sort_by(|a, b| {
+            let key = |writer: &SplitWriter| {
+                (split_rank(&writer.summary.split), writer.summary.split.clone())
+            };
+            key(a).cmp(&key(b))
+        });
+        let mut closed = Vec::with_capacity(writers.len());
+        for mut writer in writers {
+            writer.flush()?;
+            writer.summary.content = writer.content.finalize().to_hex().to_string();
+            closed.push((writer.summary, writer.shards.close()?));
+        }
+        let mut summaries = Vec::with_capacity(closed.len());
+        for (mut summary, shards) in closed {
+            summary.files = shards.publish()?;
+            summaries.push(summary);
+        }
+        Ok(summaries)
+    }
+
+    fn start_split(&self, split: &str) -> Result<SplitWriter> {
+        Ok(SplitWriter {
+            shards: ShardWriter::create(
+                &self.dir,
+                split,
+                corpus_schema(),
+                &self.metadata,
+                MAX_SHARD_BYTES,
+            )?,
+            summary: SplitSummary {
+                split: split.to_owned(),
+                rows: 0,
+                labels: vec![0; self.class_names.len()],
+                unlabelled: 0,
+                files: Vec::new(),
+                content: String::new(),
+            },
+            content: blake3::Hasher::new_derive_key("taper-corpus 2026 content of a split"),
+            columns: Columns::default(),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct SplitWriter {
+    shards: ShardWriter,
+    summary: SplitSummary,
+    content: blake3::Hasher,
+    columns: Columns,
+}
+
+#[derive(Debug, Default)]
+struct Columns {
+    id: StringBuilder,
+    text: StringBuilder,
+    label: Int64Builder,
+    group: StringBuilder,
+    rows: usize,
+    bytes: usize,
+}
+
+impl SplitWriter {
+    /// The label was checked against the class names at the door.
+    fn write(&mut self, record: &Record) -> Result<()> {
+        hash_record(&mut self.content, record);
+        self.summary.rows += 1;
+        match record.label {
+            Some(label) => self.summary.labels[label as usize] += 1,
+            None => self.summary.unlabelled += 1,
+        }
+        let columns = &mut self.columns;
+        columns.id.append_value(&record.id);
+        columns.text.append_value(&record.text);
+        columns.label.append_option(record.label.map(i64::from));
+        columns.group.append_option(record.group.as_deref());
+        columns.rows += 1;
+        columns.bytes += record.text.len();
+        if columns.rows >= BUFFER_ROWS || columns.bytes >= BUFFER_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let mut columns = std::mem::take(&mut self.columns);
+        if columns.rows == 0 {
+            return Ok(());
+        }
+        let arrays: Vec<ArrayRef> = vec![
+            Arc::new(columns.id.finish()),
+            Arc::new(columns.text.finish()),
+            Arc::new(columns.label.finish()),
+            Arc::new(columns.group.finish()),
+        ];
+        let batch = RecordBatch::try_new(corpus_schema(), arrays)
+            .map_err(|error| Error::writing(Path::new(&self.summary.split), error.into()))?;
+        self.shards.write(&batch)
+    }
+}
+
+/// Lengths go first, so that no two rows share a byte string.
+fn hash_record(hasher: &mut blake3::Hasher, record: &Record) {
+    let mut string = |text: Option<&str>| {
+        hasher.update(&text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
+        hasher.update(text.unwrap_or_default().as_bytes());
+    };
+    string(Some(&record.id));
+    string(Some(&record.text));
+    string(record.group.as_deref());
+    hasher.update(&record.label.map_or(-1, i64::from).to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,290 @@
+//! What can go wrong, and where: every error names the file and, inside it, the member or row.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use parquet::errors::ParquetError;
+
+/// The result of everything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Where a problem stands: a file, and where known the archive member or the row in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file (or folder) as the caller named it.
+    pub path: PathBuf,
+    /// The member of an archive, such as `aclImdb/train/pos/0_9.txt`.
+    pub member: Option<String>,
+    /// The row of a Parquet file, counted from 0.
+    pub row: Option<u64>,
+    /// The line of a text file, counted from 1.
+    pub line: Option<u64>,
+}
+
+impl Place {
+    pub(crate) fn file(path: &Path) -> Self {
+        Self { path: path.to_owned(), member: None, row: None, line: None }
+    }
+
+    pub(crate) fn member(path: &Path, member: &str) -> Self {
+        Self { member: Some(member.to_owned()), ..Self::file(path) }
+    }
+
+    pub(crate) fn row(path: &Path, row: u64) -> Self {
+        Self { row: Some(row), ..Self::file(path) }
+    }
+
+    pub(crate) fn at_line(mut self, line: u64) -> Self {
+        self.line = Some(line);
+        self
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some(member) = &self.member {
+            write!(f, ", member {member}")?;
+        }
+        if let Some(row) = self.row {
+            write!(f, ", row {row} (counted from 0)")?;
+        }
+        if let Some(line) = self.line {
+            write!(f, ", line {line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything that can go wrong between a source and its Parquet files.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file system refused: missing, forbidden, full.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb: "read", "write".
+        doing: &'static str,
+        /// The file or folder it was tried on.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// A path that holds none of the formats this crate reads.
+    #[error(
+        "{} is not a data set: {found}. Accepted are a folder of Parquet files named \
+         <split>-00000-of-0000N.parquet (or holding one such folder), an unpacked aclImdb folder \
+         (train/ and test/ with pos/ and neg/), or aclImdb_v1.tar.gz itself",
+        path.display()
+    )]
+    NotASource {
+        /// What was opened.
+        path: PathBuf,
+        /// What was found there.
+        found: String,
+    },
+
+    /// A file without a single byte.
+    #[error("{place} is empty (0 bytes): an interrupted copy leaves such files; fetch it again")]
+    Empty {
+        /// The file.
+        place: Place,
+    },
+
+    /// A well-formed source that holds nothing.
+    #[error("{place} has no rows{}", split.as_ref().map(|s| format!(" in the split `{s}`")).unwrap_or_default())]
+    NoRows {
+        /// The file or folder.
+        place: Place,
+        /// The split without rows, where one is known.
+        split: Option<String>,
+    },
+
+    /// A text without a label in a split that is labelled.
+    #[error(
+        "{place} has no label, and the split `{split}` must be labelled (one of {}); only the \
+         split `unsupervised` goes without",
+        classes.join(", ")
+    )]
+    MissingLabel {
+        /// The row.
+        place: Place,
+        /// The split it belongs to.
+        split: String,
+        /// The class names that would be right.
+        classes: Vec<String>,
+    },
+
+    /// A label outside the class names.
+    #[error("{place} has the unknown label {found}; known are {}", known(classes))]
+    UnknownLabel {
+        /// The row, member or folder.
+        place: Place,
+        /// What was found.
+        found: String,
+        /// The class names that would be right, in the order of their numbers.
+        classes: Vec<String>,
+    },
+
+    /// Text in some other encoding.
+    #[error(
+        "{place} is not UTF-8 (byte {offset} is the first that does not fit); convert it to UTF-8"
+    )]
+    NotUtf8 {
+        /// The file or member.
+        place: Place,
+        /// The offset of the first offending byte in it.
+        offset: usize,
+    },
+
+    /// An archive that ends early or does not unpack.
+    #[error("{place} is cut short or damaged ({source}); fetch it again")]
+    Damaged {
+        /// The archive, and the last member that was reached.
+        place: Place,
+        /// What the decompressor said.
+        source: io::Error,
+    },
+
+    /// A file whose name or content does not follow its format.
+    #[error("{place}: {problem}")]
+    Malformed {
+        /// The file, member or line.
+        place: Place,
+        /// What was found, and what would be right.
+        problem: String,
+    },
+
+    /// A Parquet file that cannot be read or decoded.
+    #[error(
+        "{place} cannot be read as Parquet ({source}): it is cut short, damaged, or another kind of file"
+    )]
+    Parquet {
+        /// The file, and the first row of the batch that failed.
+        place: Place,
+        /// What the decoder said.
+        source: ParquetError,
+    },
+
+    /// A Parquet file with other columns than asked for.
+    #[error("{}: column `{column}` {found}; expected {expected}", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// What was found.
+        found: String,
+        /// What would be right.
+        expected: String,
+    },
+
+    /// A set of shards that is not whole.
+    #[error("the shards of split `{split}` in {}: {problem}", dir.display())]
+    Shards {
+        /// The folder.
+        dir: PathBuf,
+        /// The split.
+        split: String,
+        /// What is missing or too much.
+        problem: String,
+    },
+
+    /// A name that cannot be a split.
+    #[error("`{found}` cannot name a split: use letters, digits, `_` and `.`, as in `train`")]
+    SplitName {
+        /// The name.
+        found: String,
+    },
+
+    /// A batch that does not fit the writer's schema, or that Arrow refuses.
+    #[error("cannot encode {}: {source}", path.display())]
+    Encode {
+        /// The shard under way.
+        path: PathBuf,
+        /// What the encoder said.
+        source: ParquetError,
+    },
+
+    /// The Hub (or its mirror) refused, or did not answer as a Hub does.
+    #[error("cannot fetch {url}: {problem}")]
+    Hub {
+        /// The address.
+        url: String,
+        /// What went wrong, and what to do.
+        problem: String,
+    },
+
+    /// Offline, and the cache does not hold the file.
+    #[error(
+        "offline, and {file} is not in the cache; looked for {}. Fetch it once with the network on, \
+         or name the cache that holds it",
+        looked_for.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" and ")
+    )]
+    Offline {
+        /// The repository, revision and path of the file.
+        file: String,
+        /// The places that were looked at.
+        looked_for: Vec<PathBuf>,
+    },
+
+    /// The bytes that arrived are not those the server announced.
+    #[error(
+        "{url} arrived damaged: expected {expected}, found {found}. The copy was removed from the \
+         cache; try again"
+    )]
+    Transfer {
+        /// The address.
+        url: String,
+        /// The announced size or hash.
+        expected: String,
+        /// What arrived.
+        found: String,
+    },
+
+    /// The bytes arrived whole, but are another file than the pinned one.
+    #[error("{place} (from {url}) is not the pinned file: expected {expected}, found {found}")]
+    WrongFile {
+        /// The file in the cache.
+        place: Place,
+        /// The address.
+        url: String,
+        /// The pinned hash or hashes.
+        expected: String,
+        /// The hash or hashes found.
+        found: String,
+    },
+
+    /// A visitor stopped the stream with an error of its own.
+    #[error(transparent)]
+    Visitor(#[from] Box<dyn StdError + Send + Sync>),
+}
+
+impl Error {
+    /// Wraps an I/O error: `doing` is a verb.
+    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { doing, path: path.to_owned(), source }
+    }
+
+    /// A Parquet error while writing: a refusal of the file system is told as one.
+    pub(crate) fn writing(path: &Path, error: ParquetError) -> Self {
+        match error {
+            ParquetError::External(inner) => match inner.downcast::<io::Error>() {
+                Ok(source) => Self::io("write", path)(*source),
+                Err(inner) => {
+                    Self::Encode { path: path.to_owned(), source: ParquetError::External(inner) }
+                }
+            },
+            source => Self::Encode { path: path.to_owned(), source },
+        }
+    }
+}
+
+fn known(classes: &[String]) -> String {
+    let numbered: Vec<String> =
+        classes.iter().enumerate().map(|(number, name)| format!("{number} ({name})")).collect();
+    numbered.join(", ")
+}

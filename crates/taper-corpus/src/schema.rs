@@ -1,0 +1,83 @@
+//! The columns of a corpus, and the metadata keys that carry class names and lineage.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::file::metadata::{FileMetaData, KeyValue};
+use serde_json::{Value, json};
+
+/// The key under which Hugging Face's `datasets` keeps the features of a Parquet file.
+pub(crate) const HUGGINGFACE_KEY: &str = "huggingface";
+
+/// The prefix of this project's own keys.
+pub(crate) const LINEAGE_PREFIX: &str = "taper.";
+
+/// The columns of a corpus: `id`, `text`, `label` (null where unlabelled), `group`.
+pub fn corpus_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Utf8, false),
+        Field::new("text", DataType::Utf8, false),
+        Field::new("label", DataType::Int64, true),
+        Field::new("group", DataType::Utf8, true),
+    ]))
+}
+
+/// The metadata of a corpus: the features with their class names, and lineage under `taper.`.
+pub(crate) fn corpus_metadata(
+    class_names: &[String],
+    lineage: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let string = json!({ "dtype": "string", "_type": "Value" });
+    let features = json!({ "info": { "features": {
+        "id": string,
+        "text": string,
+        "label": { "names": class_names, "_type": "ClassLabel" },
+        "group": string,
+    } } });
+    let mut metadata = BTreeMap::from([(HUGGINGFACE_KEY.to_owned(), features.to_string())]);
+    for (key, value) in lineage {
+        metadata.insert(format!("{LINEAGE_PREFIX}{key}"), value.clone());
+    }
+    metadata
+}
+
+/// Ordered, so that equal input gives equal bytes.
+pub(crate) fn key_values(metadata: &BTreeMap<String, String>) -> Vec<KeyValue> {
+    metadata.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect()
+}
+
+/// The value of a key in a Parquet footer.
+pub(crate) fn metadata_value<'a>(footer: &'a FileMetaData, key: &str) -> Option<&'a str> {
+    let pairs = footer.key_value_metadata()?;
+    let pair = pairs.iter().find(|pair| pair.key == key)?;
+    pair.value.as_deref()
+}
+
+/// The class names of the `label` column from a `huggingface` value, where it holds any.
+pub(crate) fn class_names(huggingface: &str) -> Option<Vec<String>> {
+    let value: Value = serde_json::from_str(huggingface).ok()?;
+    let names = value.pointer("/info/features/label/names")?.as_array()?;
+    names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn class_names_come_back_in_order() {
+        let names = vec!["neg".to_owned(), "pos".to_owned()];
+        let metadata = corpus_metadata(&names, &BTreeMap::from([("seed".into(), "1".into())]));
+        assert_eq!(class_names(&metadata[HUGGINGFACE_KEY]), Some(names));
+        assert_eq!(metadata["taper.seed"], "1");
+    }
+
+    #[test]
+    fn a_label_without_names_has_none() {
+        let plain = r#"{"info": {"features": {"label": {"dtype": "int64", "_type": "Value"}}}}"#;
+        assert_eq!(class_names(plain), None);
+        assert_eq!(class_names("not json"), None);
+    }
+}

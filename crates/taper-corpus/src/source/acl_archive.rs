@@ -1,0 +1,128 @@
+//! The aclImdb archive, read as a stream: twice, since the URL lists may come after the reviews.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use tar::{Archive, EntryType};
+
+use crate::error::{Error, Place, Result};
+use crate::source::Visit;
+use crate::source::acl_imdb::{FOLDERS, Folder, Movies, SETS, Tally, review_id};
+
+/// `aclImdb_v1.tar.gz`. Reviews come in the archive's order.
+#[derive(Debug, Clone)]
+pub struct AclImdbArchive {
+    path: PathBuf,
+}
+
+/// What a member is, by its name.
+enum Member {
+    Review(Folder, u32),
+    UrlList(Folder),
+    Other,
+}
+
+impl AclImdbArchive {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// The archive.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn for_each(&self, visit: &mut Visit<'_>) -> Result<()> {
+        let movies = self.movies()?;
+        let mut tally = Tally::default();
+        self.scan(&mut |name, member, content| {
+            if let Member::Review(folder, id) = member {
+                let place = Place::member(&self.path, name);
+                let record = movies.record(folder, id, self.read(name, content)?, place)?;
+                tally.count(folder);
+                visit(folder.split(), record)?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        tally.check(&self.path)
+    }
+
+    /// The first pass: the lists alone, and no further than the last of them.
+    fn movies(&self) -> Result<Movies> {
+        let mut movies = Movies::default();
+        self.scan(&mut |name, member, content| {
+            if let Member::UrlList(folder) = member {
+                let list = self.read(name, content)?;
+                movies.add(folder, Place::member(&self.path, name), &list)?;
+            }
+            Ok(if movies.complete() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(movies)
+    }
+
+    /// Hands every file to `each`, then reads on to the end, where gzip keeps its checksum.
+    fn scan(
+        &self,
+        each: &mut dyn FnMut(&str, Member, &mut dyn Read) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
+        let mut archive =
+            Archive::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file)));
+        let mut last = String::new();
+        let start = archive.entries().map_err(|error| self.damaged(&last, error))?;
+        for entry in start {
+            let mut entry = entry.map_err(|error| self.damaged(&last, error))?;
+            last = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            let regular = [EntryType::Regular, EntryType::Continuous, EntryType::GNUSparse];
+            if !regular.contains(&entry.header().entry_type()) {
+                continue;
+            }
+            let member = self.classify(&last)?;
+            if each(&last, member, &mut entry)?.is_break() {
+                return Ok(());
+            }
+        }
+        io::copy(&mut archive.into_inner(), &mut io::sink())
+            .map_err(|error| self.damaged(&last, error))?;
+        Ok(())
+    }
+
+    /// `aclImdb/train/pos/0_9.txt`, with or without the first part.
+    fn classify(&self, name: &str) -> Result<Member> {
+        let parts: Vec<&str> = name.split('/').filter(|&part| part != ".").collect();
+        let parts = match parts.as_slice() {
+            [first, rest @ ..] if !SETS.contains(first) => rest,
+            all => all,
+        };
+        let place = || Place::member(&self.path, name);
+        Ok(match *parts {
+            [set, class, file] if SETS.contains(&set) => {
+                let folder = Folder::find(set, class, place)?;
+                review_id(file, place)?.map_or(Member::Other, |id| Member::Review(folder, id))
+            }
+            [set, file] => FOLDERS
+                .into_iter()
+                .find(|folder| folder.set == set && folder.url_list() == file)
+                .map_or(Member::Other, Member::UrlList),
+            _ => Member::Other,
+        })
+    }
+
+    fn read(&self, name: &str, content: &mut dyn Read) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        content.read_to_end(&mut bytes).map_err(|error| self.damaged(name, error))?;
+        Ok(bytes)
+    }
+
+    fn damaged(&self, member: &str, source: io::Error) -> Error {
+        let place = if member.is_empty() {
+            Place::file(&self.path)
+        } else {
+            Place::member(&self.path, member)
+        };
+        Error::Damaged { place, source }
+    }
+}

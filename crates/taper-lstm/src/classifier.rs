@@ -1,0 +1,148 @@
+//! Token ids to logits: embedding, LSTM, pooling, linear.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+use candle_nn::{Linear, Module, VarBuilder};
+
+use crate::config::LstmConfig;
+use crate::dropout::{Dropout, Mode};
+use crate::embedding::{Embedded, Embedding};
+use crate::error::{Error, Result};
+use crate::lstm::Lstm;
+use crate::packed::{PackedSequence, Packing};
+use crate::pooling::Pooling;
+
+/// The streams of dropout masks before the LSTM and before the linear layer.
+const EMBEDDING_STREAM: u32 = 1;
+const OUTPUT_STREAM: u32 = 2;
+
+/// The shape of a classifier.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassifierConfig {
+    /// Rows of the embedding.
+    pub vocabulary_size: usize,
+    /// The token id whose row is never trained.
+    pub padding_id: Option<u32>,
+    /// The LSTM; its `input_size` is the width of the embedding.
+    pub lstm: LstmConfig,
+    /// How the steps become one vector.
+    pub pooling: Pooling,
+    /// Logits: 1 for a yes or no, otherwise one a class.
+    pub num_logits: usize,
+    /// Probability of dropping an element of the embedded tokens, while training.
+    pub embedding_dropout: f64,
+    /// Probability of dropping an element of the pooled vector, while training.
+    pub output_dropout: f64,
+}
+
+/// An LSTM text classifier with the parameters `embedding.weight`, `rnn.*` (see [`Lstm`]),
+/// `fc.weight` and `fc.bias`: a PyTorch model of the same layers loads from its `state_dict`.
+#[derive(Debug, Clone)]
+pub struct Classifier {
+    embedding: Embedding,
+    lstm: Lstm,
+    fc: Linear,
+    pooling: Pooling,
+    embedding_dropout: Dropout,
+    output_dropout: Dropout,
+}
+
+/// Token ids of a batch, packed.
+#[derive(Debug, Clone)]
+pub struct TokenBatch {
+    ids: Vec<u32>,
+    packing: Arc<Packing>,
+}
+
+impl TokenBatch {
+    /// Packs the token ids of every sequence of a batch.
+    ///
+    /// # Errors
+    /// If there is no sequence, or an empty one.
+    pub fn new(sequences: &[&[u32]]) -> Result<Self> {
+        let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.len()).collect();
+        let packing = Packing::new(&lengths)?;
+        Ok(Self { ids: packing.pack(sequences)?, packing: Arc::new(packing) })
+    }
+
+    /// How the ids lie.
+    pub fn packing(&self) -> &Packing {
+        &self.packing
+    }
+}
+
+/// The logits of a training batch, with what the embedding's gradient is read from.
+#[derive(Debug)]
+pub struct TrainingOutput {
+    /// `[batch, num_logits]`, in the batch's order.
+    pub logits: Tensor,
+    /// After the backward pass, [`Embedded::row_gradient`] gives the embedding's gradient.
+    pub embedded: Embedded,
+}
+
+impl Classifier {
+    /// Builds the model; parameters are taken from `vb`, or drawn as PyTorch does.
+    pub fn new(config: &ClassifierConfig, vb: &VarBuilder) -> Result<Self> {
+        let lstm = Lstm::new(&config.lstm, vb.pp("rnn"))?;
+        for (key, size) in
+            [("vocabulary_size", config.vocabulary_size), ("num_logits", config.num_logits)]
+        {
+            if size == 0 {
+                return Err(Error::Config { key, found: "0".into(), expected: "at least 1" });
+            }
+        }
+        Ok(Self {
+            embedding: Embedding::new(
+                config.vocabulary_size,
+                config.lstm.input_size,
+                config.padding_id,
+                &vb.pp("embedding"),
+            )?,
+            fc: linear(
+                config.pooling.output_size(config.lstm.output_size()),
+                config.num_logits,
+                &vb.pp("fc"),
+            )?,
+            lstm,
+            pooling: config.pooling,
+            embedding_dropout: Dropout::new(config.embedding_dropout, EMBEDDING_STREAM)?,
+            output_dropout: Dropout::new(config.output_dropout, OUTPUT_STREAM)?,
+        })
+    }
+
+    /// Logits without dropout and without a graph: `[batch, num_logits]`, in the batch's order.
+    pub fn forward(&self, batch: &TokenBatch) -> Result<Tensor> {
+        let embedded = self.embedding.lookup(&batch.ids)?;
+        Ok(self.logits(&embedded, batch, Mode::Evaluate)?.detach())
+    }
+
+    /// Logits for training, with the dropout masks of (`seed`, `step`).
+    pub fn forward_train(
+        &self,
+        batch: &TokenBatch,
+        seed: u64,
+        step: u32,
+    ) -> Result<TrainingOutput> {
+        let embedded = self.embedding.forward(&batch.ids)?;
+        let logits = self.logits(embedded.values(), batch, Mode::Train { seed, step })?;
+        Ok(TrainingOutput { logits, embedded })
+    }
+
+    fn logits(&self, embedded: &Tensor, batch: &TokenBatch, mode: Mode) -> Result<Tensor> {
+        let embedded = self.embedding_dropout.forward(embedded, mode)?;
+        let packed = PackedSequence::new(embedded, batch.packing.clone())?;
+        let (output, state) = self.lstm.forward(&packed, None, mode)?;
+        let pooled = self.pooling.forward(&output, &state)?;
+        let pooled = self.output_dropout.forward(&pooled, mode)?;
+        Ok(self.fc.forward(&pooled)?)
+    }
+}
+
+/// PyTorch's `nn.Linear`: weight and bias uniform within `1 / sqrt(inputs)`.
+fn linear(inputs: usize, outputs: usize, vb: &VarBuilder) -> Result<Linear> {
+    let init = crate::cell::uniform(inputs);
+    let weight = vb.get_with_hints((outputs, inputs), "weight", init)?;
+    let bias = vb.get_with_hints(outputs, "bias", init)?;
+    Ok(Linear::new(weight, Some(bias)))
+}

@@ -1,0 +1,180 @@
+//! Dropout whose mask is a function of (seed, stream, step, element), never stored.
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use crate::config::check_probability;
+use crate::error::Result;
+use crate::random::Philox;
+
+/// Whether a forward pass drops, and with which masks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing is dropped; nothing is kept for a backward pass.
+    Evaluate,
+    /// Masks belong to this step of the run with this seed.
+    Train {
+        /// The run's seed.
+        seed: u64,
+        /// The optimizer step, counted over the whole run.
+        step: u32,
+    },
+}
+
+/// Inverted dropout (Srivastava et al. 2014): drops with probability `p`, scales the rest by `1 / (1 - p)`.
+#[derive(Debug, Clone, Copy)]
+pub struct Dropout {
+    p: f64,
+    stream: u32,
+}
+
+impl Dropout {
+    /// Drops with probability `p`; `stream` tells this place in the model from all others.
+    ///
+    /// # Errors
+    /// If `p` is not in `[0, 1)`.
+    pub fn new(p: f64, stream: u32) -> Result<Self> {
+        check_probability("dropout", p)?;
+        Ok(Self { p, stream })
+    }
+
+    /// `x` of any shape, or `x` with elements dropped while training. Element `i` (row-major) meets
+    /// the same fate on every device.
+    pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let Mode::Train { seed, step } = mode else {
+            return Ok(x.clone());
+        };
+        if self.p == 0.0 {
+            return Ok(x.clone());
+        }
+        let mask = Mask { p: self.p, numbers: Philox::new(seed, self.stream, step) };
+        if x.device().is_cpu() {
+            Ok(x.contiguous()?.apply_op1(mask)?)
+        } else {
+            let factors: Vec<f32> = (0..x.elem_count() as u64).map(|i| mask.factor(i)).collect();
+            let factors = Tensor::from_vec(factors, x.shape(), x.device())?;
+            Ok((x * factors.to_dtype(x.dtype())?)?)
+        }
+    }
+}
+
+/// The operation on the CPU; its backward is itself, on the gradient.
+struct Mask {
+    p: f64,
+    numbers: Philox,
+}
+
+/// Elements a task of the thread pool takes at a time; a multiple of Philox's block of four.
+const CHUNK: usize = 4096;
+
+impl Mask {
+    fn threshold(&self) -> u32 {
+        (self.p * (f64::from(u32::MAX) + 1.0)) as u32
+    }
+
+    fn scale(&self) -> f32 {
+        (1.0 / (1.0 - self.p)) as f32
+    }
+
+    fn factor(&self, index: u64) -> f32 {
+        if self.numbers.word(index) < self.threshold() { 0.0 } else { self.scale() }
+    }
+
+    fn apply<T>(&self, source: &[T], scale: T) -> Vec<T>
+    where
+        T: Copy + Default + Send + Sync + std::ops::Mul<Output = T>,
+    {
+        let threshold = self.threshold();
+        let mut result = vec![T::default(); source.len()];
+        result.par_chunks_mut(CHUNK).zip(source.par_chunks(CHUNK)).enumerate().for_each(
+            |(chunk, (result, source))| {
+                let first = (chunk * CHUNK / 4) as u64;
+                let blocks = result.chunks_mut(4).zip(source.chunks(4));
+                for (block, (result, source)) in (first..).zip(blocks) {
+                    let words = self.numbers.block(block);
+                    for ((y, &x), word) in result.iter_mut().zip(source).zip(words) {
+                        if word >= threshold {
+                            *y = x * scale;
+                        }
+                    }
+                }
+            },
+        );
+        result
+    }
+}
+
+impl CustomOp1 for Mask {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+
+    fn cpu_fwd(
+        &self,
+        storage: &CpuStorage,
+        layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let Some((start, end)) = layout.contiguous_offsets() else {
+            bail!("dropout needs a contiguous tensor");
+        };
+        let result = match storage {
+            CpuStorage::F32(x) => CpuStorage::F32(self.apply(&x[start..end], self.scale())),
+            CpuStorage::F64(x) => {
+                CpuStorage::F64(self.apply(&x[start..end], f64::from(self.scale())))
+            }
+            _ => bail!("dropout takes f32 or f64"),
+        };
+        Ok((result, layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        _arg: &Tensor,
+        _res: &Tensor,
+        grad: &Tensor,
+    ) -> candle_core::Result<Option<Tensor>> {
+        let again = Mask { ..*self };
+        Ok(Some(grad.contiguous()?.apply_op1_no_bwd(&again)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use candle_core::{DType, Device, Var};
+
+    const TRAIN: Mode = Mode::Train { seed: 3, step: 5 };
+
+    #[test]
+    fn drops_the_share_and_keeps_the_mean() {
+        let x = Tensor::ones((100, 1003), DType::F32, &Device::Cpu).unwrap();
+        let y = Dropout::new(0.3, 1).unwrap().forward(&x, TRAIN).unwrap();
+        let y: Vec<f32> = y.flatten_all().unwrap().to_vec1().unwrap();
+        let dropped = y.iter().filter(|&&v| v == 0.0).count() as f64 / y.len() as f64;
+        assert!((dropped - 0.3).abs() < 0.01, "{dropped}");
+        assert!(y.iter().all(|&v| v == 0.0 || (v - 1.0 / 0.7).abs() < 1e-6));
+        // The chunked pass and the definition agree, element by element.
+        let mask = Mask { p: 0.3, numbers: Philox::new(3, 1, 5) };
+        assert!(y.iter().zip(0..).all(|(&v, i)| (v - mask.factor(i)).abs() < 1e-6));
+    }
+
+    #[test]
+    fn gradient_meets_the_same_mask() {
+        let x = Var::ones((7, 13), DType::F64, &Device::Cpu).unwrap();
+        let y = Dropout::new(0.5, 2).unwrap().forward(&x, TRAIN).unwrap();
+        let grads = y.sum_all().unwrap().backward().unwrap();
+        let difference = (grads.get(&x).unwrap() - &y).unwrap().abs().unwrap();
+        assert_eq!(difference.sum_all().unwrap().to_scalar::<f64>().unwrap(), 0.0);
+    }
+
+    #[test]
+    fn evaluation_and_zero_leave_everything() {
+        let x = Tensor::ones((3, 3), DType::F32, &Device::Cpu).unwrap();
+        for (p, mode) in [(0.5, Mode::Evaluate), (0.0, TRAIN)] {
+            let y = Dropout::new(p, 0).unwrap().forward(&x, mode).unwrap();
+            assert_eq!(y.sum_all().unwrap().to_scalar::<f32>().unwrap(), 9.0);
+        }
+        assert!(Dropout::new(1.0, 0).is_err());
+    }
+}

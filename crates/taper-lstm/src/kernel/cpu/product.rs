@@ -1,0 +1,102 @@
+//! Matrix products on slices: a checked door to the `gemm` crate.
+
+use super::math::Real;
+
+/// A matrix over a slice, row-major or transposed.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a, T> {
+    data: &'a [T],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a, T> Matrix<'a, T> {
+    /// A row-major matrix over all of `data`.
+    pub(super) fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
+        assert_eq!(data.len(), rows * columns, "a {rows} x {columns} matrix");
+        Self { data, rows, columns, row_stride: columns, column_stride: 1 }
+    }
+
+    /// The transpose, without moving anything.
+    pub(super) fn t(self) -> Self {
+        Self {
+            data: self.data,
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+        }
+    }
+}
+
+/// How many threads may share a product. The result does not depend on it: `gemm` gives every
+/// element of the result to one thread and blocks the inner dimension by the sizes alone.
+#[derive(Clone, Copy)]
+pub(super) enum Threads {
+    /// Within a direction's steps, where the other direction has the other core.
+    One,
+    /// Large products outside the steps.
+    All,
+}
+
+/// `target = lhs * rhs`, or `target += lhs * rhs` with `accumulate`; `target` is row-major.
+pub(super) fn multiply<T: Real>(
+    target: &mut [T],
+    accumulate: bool,
+    lhs: Matrix<T>,
+    rhs: Matrix<T>,
+    threads: Threads,
+) {
+    let (m, n, k) = (lhs.rows, rhs.columns, lhs.columns);
+    assert!(rhs.rows == k && target.len() == m * n, "operands of a product disagree");
+    let parallelism = match threads {
+        Threads::One => gemm::Parallelism::None,
+        Threads::All => gemm::Parallelism::Rayon(0),
+    };
+    // SAFETY: every index is row * row_stride + column * column_stride within the operand's slice:
+    // `Matrix::new` checked its length, `t` only swaps the axes, and `target`'s length is checked
+    // above. `target` is a unique borrow, so it overlaps neither operand. T is f32 or f64 (`Real` is
+    // sealed to them in this module's parent), which `gemm` dispatches on.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            target.as_mut_ptr(),
+            1,
+            n as isize,
+            accumulate,
+            lhs.data.as_ptr(),
+            lhs.column_stride as isize,
+            lhs.row_stride as isize,
+            rhs.data.as_ptr(),
+            rhs.column_stride as isize,
+            rhs.row_stride as isize,
+            T::ONE,
+            T::ONE,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+/// A row-major `[rows, columns]` as a row-major `[columns, rows]`.
+pub(super) fn transpose<T: Real>(source: &[T], rows: usize, columns: usize) -> Vec<T> {
+    /// A tile's rows and columns both stay in L1.
+    const TILE: usize = 32;
+    let mut target = vec![T::default(); source.len()];
+    for top in (0..rows).step_by(TILE) {
+        for left in (0..columns).step_by(TILE) {
+            for row in top..rows.min(top + TILE) {
+                for column in left..columns.min(left + TILE) {
+                    target[column * rows + row] = source[row * columns + column];
+                }
+            }
+        }
+    }
+    target
+}

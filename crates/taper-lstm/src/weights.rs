@@ -1,0 +1,70 @@
+//! Tensors in safetensors files, under PyTorch's names.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+
+use crate::error::{Error, Result};
+
+/// Reads all tensors of a safetensors file to the CPU.
+///
+/// # Errors
+/// If the file is missing, truncated, or not safetensors.
+pub fn load(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+    let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
+    let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(|error| {
+        Error::Weights {
+            path: path.into(),
+            problem: format!(
+                "is not a whole safetensors file ({error}); found {} bytes",
+                bytes.len()
+            ),
+        }
+    })?;
+    Ok(tensors.into_iter().collect())
+}
+
+/// Writes tensors to a safetensors file: a sibling temporary file, synced, then renamed, so that
+/// the path holds either what it held before or all of the new tensors.
+pub fn save(tensors: &BTreeMap<String, Tensor>, path: &Path) -> Result<()> {
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let bytes = safetensors::serialize(tensors.iter(), Some(metadata)).map_err(|error| {
+        Error::Weights { path: path.into(), problem: format!("cannot be encoded: {error}") }
+    })?;
+    write_atomically(path, &bytes).map_err(|source| Error::Io { path: path.into(), source })
+}
+
+fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_truncated_file_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("model.safetensors");
+        let tensor = Tensor::arange(0f32, 10.0, &Device::Cpu).unwrap();
+        save(&BTreeMap::from([("x".to_owned(), tensor)]), &path).unwrap();
+        assert_eq!(load(&path).unwrap()["x"].to_vec1::<f32>().unwrap()[9], 9.0);
+        let bytes = std::fs::read(&path).unwrap();
+        for end in [0, 7, 20, bytes.len() - 1] {
+            std::fs::write(&path, &bytes[..end]).unwrap();
+            let error = load(&path).unwrap_err().to_string();
+            assert!(error.contains("model.safetensors"), "{error}");
+        }
+    }
+}

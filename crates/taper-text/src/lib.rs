@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+mod align;
+mod encode;
+mod error;
+mod normalize;
+mod tokenize;
+mod vectors;
+mod vocabulary;
+
+pub use align::{AlignOptions, Alignment, Case, Coverage, Missing, MissingWord, align};
+pub use error::{Error, LineProblem, Result};
+pub use normalize::Normalization;
+pub use tokenize::Tokenizer;
+pub use vectors::{Vectors, read_vectors};
+pub use vocabulary::{TokenCounts, Vocabulary, VocabularyOptions};

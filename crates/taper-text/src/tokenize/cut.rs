@@ -1,0 +1,104 @@
+//! Cutting a normalised text, directly: the twin of the portable pre-tokenizer, without alignments.
+
+use std::collections::HashMap;
+
+use regex::Regex;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
+use tokenizers::{PreTokenizerWrapper, SplitDelimiterBehavior};
+
+use super::english;
+use crate::error::{Error, Result};
+
+/// A way of cutting.
+#[derive(Debug)]
+pub(super) enum Cut {
+    /// At white space only.
+    Whitespace,
+    /// As the Penn Treebank and spaCy do.
+    English(Box<English>),
+}
+
+/// The three stages of `english`: pieces, then endings off the pieces, then words written as one.
+#[derive(Debug)]
+pub(super) struct English {
+    piece: Regex,
+    endings: Vec<Regex>,
+    /// A word written as one, and where it parts (in bytes).
+    joined: HashMap<String, usize>,
+    longest_joined: usize,
+}
+
+impl Cut {
+    pub(super) fn english() -> Result<Cut> {
+        let regex =
+            |pattern: &str| Regex::new(pattern).map_err(|error| Error::Pipeline(error.to_string()));
+        let joined: HashMap<String, usize> = english::joined()
+            .into_iter()
+            .map(|(head, tail)| (format!("{head}{tail}"), head.len()))
+            .collect();
+        Ok(Cut::English(Box::new(English {
+            piece: regex(&english::piece())?,
+            endings: english::ENDINGS.iter().map(|ending| regex(ending)).collect::<Result<_>>()?,
+            longest_joined: joined.keys().map(String::len).max().unwrap_or(0),
+            joined,
+        })))
+    }
+
+    /// Visits the tokens of a normalised text in order.
+    pub(super) fn for_each(&self, text: &str, visit: &mut dyn FnMut(&str)) {
+        match self {
+            Cut::Whitespace => text.split_whitespace().for_each(visit),
+            Cut::English(english) => {
+                english
+                    .piece
+                    .find_iter(text)
+                    .for_each(|piece| english.part(piece.as_str(), 0, visit));
+            }
+        }
+    }
+
+    /// The same as a pre-tokenizer of `tokenizers`.
+    pub(super) fn portable(&self) -> Result<PreTokenizerWrapper> {
+        if let Cut::Whitespace = self {
+            return Ok(WhitespaceSplit.into());
+        }
+        let split = |pattern: String, behavior, invert| -> Result<PreTokenizerWrapper> {
+            let split = Split::new(SplitPattern::Regex(pattern), behavior, invert)
+                .map_err(|error| Error::Pipeline(error.to_string()))?;
+            Ok(split.into())
+        };
+        let mut steps = vec![split(english::piece(), SplitDelimiterBehavior::Removed, true)?];
+        for ending in english::ENDINGS {
+            steps.push(split((*ending).to_owned(), SplitDelimiterBehavior::Isolated, false)?);
+        }
+        steps.push(split(english::joined_pattern(), SplitDelimiterBehavior::Isolated, false)?);
+        Ok(Sequence::new(steps).into())
+    }
+}
+
+impl English {
+    /// Parts a piece from stage `stage` on.
+    fn part(&self, piece: &str, stage: usize, visit: &mut dyn FnMut(&str)) {
+        // Every ending begins at, or right before, an apostrophe: most pieces have none.
+        if let Some(ending) =
+            self.endings.get(stage).filter(|_| piece.contains(english::APOSTROPHES))
+        {
+            return match ending.find(piece).map(|found| found.start()) {
+                Some(start) if start > 0 => {
+                    self.part(&piece[..start], stage + 1, visit);
+                    self.part(&piece[start..], stage + 1, visit);
+                }
+                _ => self.part(piece, stage + 1, visit),
+            };
+        }
+        match self.joined.get(piece).filter(|_| piece.len() <= self.longest_joined) {
+            Some(at) => {
+                visit(&piece[..*at]);
+                visit(&piece[*at..]);
+            }
+            None => visit(piece),
+        }
+    }
+}

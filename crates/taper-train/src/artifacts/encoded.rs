@@ -1,0 +1,176 @@
+//! A split as the trainer wants it: one flat run of token ids, where each text begins, and the labels.
+
+use std::path::{Path, PathBuf};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, UInt16Type, UInt32Type};
+use taper_corpus::{batches, shards};
+
+use crate::manifest::SplitManifest;
+use crate::{Error, Result};
+
+const BATCH_ROWS: usize = 4096;
+
+/// The texts of a split as token ids, 4 bytes a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedSplit {
+    tokens: Vec<u32>,
+    /// Text i is `tokens[offsets[i]..offsets[i + 1]]`; one more than there are texts.
+    offsets: Vec<usize>,
+    labels: Vec<Option<u32>>,
+}
+
+impl Default for EncodedSplit {
+    fn default() -> Self {
+        Self { tokens: Vec::new(), offsets: vec![0], labels: Vec::new() }
+    }
+}
+
+impl EncodedSplit {
+    /// Number of texts.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are no texts.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Tokens of all texts.
+    pub fn total_tokens(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// The token ids of text `row`: as many as its length, none for a text without tokens.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such row, as slices do.
+    pub fn tokens(&self, row: usize) -> &[u32] {
+        &self.tokens[self.offsets[row]..self.offsets[row + 1]]
+    }
+
+    /// Number of tokens of text `row`.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such row.
+    pub fn length(&self, row: usize) -> usize {
+        self.offsets[row + 1] - self.offsets[row]
+    }
+
+    /// Every text's number of tokens, in order.
+    pub fn lengths(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
+        self.offsets.windows(2).map(|ends| ends[1] - ends[0])
+    }
+
+    /// Every text's class, in order; `None` where it is unlabelled.
+    pub fn labels(&self) -> &[Option<u32>] {
+        &self.labels
+    }
+
+    /// Adds a text, for splits made in memory.
+    pub fn push(&mut self, tokens: &[u32], label: Option<u32>) {
+        self.tokens.extend_from_slice(tokens);
+        self.offsets.push(self.tokens.len());
+        self.labels.push(label);
+    }
+}
+
+/// Reads and checks `<folder>/<split>-*.parquet`.
+pub(super) fn read(
+    folder: &Path,
+    split: &str,
+    numbers: &SplitManifest,
+    vocabulary: usize,
+    classes: usize,
+) -> Result<EncodedSplit> {
+    let mut encoded = EncodedSplit::default();
+    encoded.tokens.reserve_exact(numbers.tokens as usize);
+    encoded.offsets.reserve_exact(numbers.rows as usize);
+    encoded.labels.reserve_exact(numbers.rows as usize);
+    for file in shards(folder, split)? {
+        let columns = ["tokens", "length", "label"];
+        let mut first = 0;
+        for batch in batches(std::slice::from_ref(&file), &columns, BATCH_ROWS)? {
+            let batch = batch?;
+            let reader = Reader { file: &file, first, vocabulary, classes };
+            reader.read(&batch, &mut encoded)?;
+            first += batch.num_rows();
+        }
+    }
+    if encoded.len() as u64 != numbers.rows {
+        let message = format!(
+            "split `{split}` has {} rows where {} were written; prepare again",
+            encoded.len(),
+            numbers.rows
+        );
+        return Err(Error::prepared(folder, message));
+    }
+    Ok(encoded)
+}
+
+struct Reader<'a> {
+    file: &'a PathBuf,
+    /// Row number of the batch's first row within the file.
+    first: usize,
+    vocabulary: usize,
+    classes: usize,
+}
+
+impl Reader<'_> {
+    fn read(&self, batch: &RecordBatch, encoded: &mut EncodedSplit) -> Result<()> {
+        let shape = || {
+            Error::prepared(
+                self.file,
+                "columns of another type than tokens (list of u16 or u32), length (u32), label (u32); prepare again",
+            )
+        };
+        let lists = batch.column(0).as_list_opt::<i32>().ok_or_else(shape)?;
+        let lengths = batch.column(1).as_primitive_opt::<UInt32Type>().ok_or_else(shape)?;
+        let labels = batch.column(2).as_primitive_opt::<UInt32Type>().ok_or_else(shape)?;
+        for row in 0..batch.num_rows() {
+            if lists.is_null(row) {
+                return Err(self.row_error(row, "no tokens"));
+            }
+            let values = lists.value(row);
+            match values.data_type() {
+                DataType::UInt16 => {
+                    let ids = values.as_primitive::<UInt16Type>().values();
+                    encoded.tokens.extend(ids.iter().map(|id| u32::from(*id)));
+                }
+                DataType::UInt32 => {
+                    let ids = values.as_primitive::<UInt32Type>().values();
+                    encoded.tokens.extend_from_slice(ids);
+                }
+                _ => return Err(shape()),
+            }
+            let length = values.len();
+            if lengths.value(row) as usize != length {
+                let message = format!("{length} tokens where `length` says {}", lengths.value(row));
+                return Err(self.row_error(row, &message));
+            }
+            let start = encoded.tokens.len() - length;
+            if let Some(id) =
+                encoded.tokens[start..].iter().find(|id| **id as usize >= self.vocabulary)
+            {
+                let message = format!("token id {id} in a vocabulary of {} words", self.vocabulary);
+                return Err(self.row_error(row, &message));
+            }
+            let label = (!labels.is_null(row)).then(|| labels.value(row));
+            if let Some(label) = label.filter(|label| *label as usize >= self.classes) {
+                let message = format!("label {label} where there are {} classes", self.classes);
+                return Err(self.row_error(row, &message));
+            }
+            encoded.offsets.push(encoded.tokens.len());
+            encoded.labels.push(label);
+        }
+        Ok(())
+    }
+
+    fn row_error(&self, row: usize, message: &str) -> Error {
+        let row = self.first + row;
+        Error::prepared(self.file, format!("row {row}: {message}; prepare again"))
+    }
+}

@@ -1,0 +1,131 @@
+//! Everything that can go wrong between a recipe and a trained model, with the file and the place in it.
+
+use std::path::{Path, PathBuf};
+
+/// What the functions of this crate return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of preparation or training.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused to read or write.
+    #[error("{}: cannot {action}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried, as a verb and its object ("read the file").
+        action: &'static str,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+
+    /// Neither an embedded recipe nor a file.
+    #[error("no recipe named `{name}`{}; embedded recipes: {}; a file is given by its path (`my-recipe.toml`)",
+            did_you_mean(suggestion.as_deref()), known.join(", "))]
+    UnknownRecipe {
+        /// The name asked for.
+        name: String,
+        /// The nearest embedded name.
+        suggestion: Option<String>,
+        /// Every embedded name.
+        known: Vec<String>,
+    },
+
+    /// A recipe that is not TOML, or an override that is not `key=value`.
+    #[error("{place}: {message}")]
+    RecipeSyntax {
+        /// The file and line, or the override.
+        place: String,
+        /// What was found and what would be right.
+        message: String,
+    },
+
+    /// A key that recipes do not have.
+    #[error("{place}: unknown key `{key}`{}; `{table}` has: {}", did_you_mean(suggestion.as_deref()), known.join(", "))]
+    UnknownKey {
+        /// The file and line, or the override.
+        place: String,
+        /// The whole key, dotted from the root.
+        key: String,
+        /// The nearest existing key, dotted from the root.
+        suggestion: Option<String>,
+        /// The table the key was looked for in, or "a recipe" at the root.
+        table: String,
+        /// The keys of that table.
+        known: Vec<String>,
+    },
+
+    /// A known key with a value out of range or of the wrong kind.
+    #[error("{place}: `{key}` is {value}; {allowed}")]
+    BadValue {
+        /// The file and line, the override, or "recipe" for one made in memory.
+        place: String,
+        /// The whole key, dotted from the root.
+        key: String,
+        /// The value, as TOML.
+        value: String,
+        /// What would be right.
+        allowed: String,
+    },
+
+    /// Two keys that contradict each other, or the data they are used with.
+    #[error("recipe: {message}")]
+    RecipeConflict {
+        /// Which keys, and what would be right.
+        message: String,
+    },
+
+    /// Reading or writing labelled texts failed.
+    #[error(transparent)]
+    Corpus(#[from] taper_corpus::Error),
+
+    /// Tokenization, the vocabulary or the word vectors failed.
+    #[error(transparent)]
+    Text(#[from] taper_text::Error),
+
+    /// A model or tensor operation failed.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+
+    /// Another process prepares or uses the same folder.
+    #[error("{}: in use by another process; wait for it to finish or choose another output folder", path.display())]
+    InUse {
+        /// The lock file.
+        path: PathBuf,
+    },
+
+    /// A folder that is no prepared data, or prepared data with something missing.
+    #[error("{}: {message}", path.display())]
+    Prepared {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was found and what would be right.
+        message: String,
+    },
+
+    /// Labelled texts that cannot be trained on.
+    #[error("{dataset}: {message}")]
+    Dataset {
+        /// Which data set.
+        dataset: String,
+        /// What was found and what would be right.
+        message: String,
+    },
+}
+
+impl Error {
+    /// For `map_err`: an [`Error::Io`] that knows its path.
+    pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, action, source }
+    }
+
+    pub(crate) fn prepared(path: &Path, message: impl Into<String>) -> Self {
+        Self::Prepared { path: path.to_owned(), message: message.into() }
+    }
+}
+
+fn did_you_mean(suggestion: Option<&str>) -> String {
+    suggestion.map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
+}

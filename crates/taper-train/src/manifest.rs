@@ -1,0 +1,206 @@
+//! `manifest.json`: what prepared data consists of, and by which fingerprints it is up to date.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::recipe::{Data, Text, Vectors};
+use crate::{Error, Recipe, Result, atomic};
+
+/// The steps of preparation, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Source -> `corpus/*.parquet`.
+    Corpus,
+    /// Training texts -> `tokenizer.json`, vocabulary included.
+    Text,
+    /// Vocabulary and word vectors -> `embeddings.safetensors`, `coverage.json`.
+    Vectors,
+    /// Texts -> `encoded/*.parquet`.
+    Encoded,
+}
+
+impl Stage {
+    /// All stages, in order.
+    pub const ALL: [Self; 4] = [Self::Corpus, Self::Text, Self::Vectors, Self::Encoded];
+
+    /// As the manifest writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Corpus => "corpus",
+            Self::Text => "text",
+            Self::Vectors => "vectors",
+            Self::Encoded => "encoded",
+        }
+    }
+
+    /// The files and folders a stage writes, within the prepared folder.
+    pub(crate) fn outputs(self) -> &'static [&'static str] {
+        match self {
+            Self::Corpus => &["corpus"],
+            Self::Text => &["tokenizer.json"],
+            Self::Vectors => &["embeddings.safetensors", "coverage.json"],
+            Self::Encoded => &["encoded"],
+        }
+    }
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// What a finished stage depends on, and what it wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageRecord {
+    /// BLAKE3 of the stage's input and configuration.
+    pub fingerprint: String,
+    /// The files written: path within the prepared folder, with `/`.
+    pub files: BTreeMap<String, FileRecord>,
+}
+
+/// Size and hash of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Length in bytes.
+    pub bytes: u64,
+    /// BLAKE3 of the bytes, hexadecimal.
+    pub blake3: String,
+}
+
+/// One split in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitManifest {
+    /// Texts.
+    pub rows: u64,
+    /// Texts of each class, in the order of the class names.
+    pub labels: Vec<u64>,
+    /// Texts without a label.
+    pub unlabelled: u64,
+    /// Tokens of all texts.
+    pub tokens: u64,
+    /// Texts without a single token.
+    pub empty: u64,
+    /// Tokens of the longest text.
+    pub longest: u64,
+    /// BLAKE3 of texts and labels, in any order.
+    pub content: String,
+    /// BLAKE3 of ids, texts, labels and groups, in this order.
+    pub records: String,
+}
+
+/// The tables of the recipe that preparation depends on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecipeTables {
+    /// `[data]`.
+    pub data: Data,
+    /// `[text]`.
+    pub text: Text,
+    /// `[vectors]`.
+    pub vectors: Vectors,
+}
+
+/// What prepared data consists of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this file's shape: [`Manifest::FORMAT`].
+    pub format: u32,
+    /// Version of the crate that wrote it.
+    pub taper: String,
+    /// The data set, as the recipe calls it.
+    pub dataset: String,
+    /// The container the texts came in.
+    pub source: String,
+    /// Terms the texts come under, where they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// The recipe's seed: decides held-out rows and random vectors.
+    pub seed: u64,
+    /// Names of the classes: a label is an index into them.
+    pub class_names: Vec<String>,
+    /// Rows of the vocabulary, `<unk>` and `<pad>` included.
+    pub vocabulary: usize,
+    /// Numbers a word vector has.
+    pub dimensions: usize,
+    /// Every split by name.
+    pub splits: BTreeMap<String, SplitManifest>,
+    /// The recipe's part in this.
+    pub recipe: RecipeTables,
+    /// Every finished stage.
+    pub stages: BTreeMap<Stage, StageRecord>,
+}
+
+impl Manifest {
+    /// The version this crate reads and writes.
+    pub const FORMAT: u32 = 1;
+    /// The file's name in a prepared folder.
+    pub const FILE: &'static str = "manifest.json";
+
+    /// One without stages.
+    pub(crate) fn begin(recipe: &Recipe) -> Self {
+        Self {
+            format: Self::FORMAT,
+            taper: env!("CARGO_PKG_VERSION").to_owned(),
+            dataset: recipe.data.dataset.clone(),
+            source: String::new(),
+            licence: None,
+            seed: recipe.seed,
+            class_names: Vec::new(),
+            vocabulary: 0,
+            dimensions: recipe.vectors.dimensions,
+            splits: BTreeMap::new(),
+            recipe: RecipeTables {
+                data: recipe.data.clone(),
+                text: recipe.text.clone(),
+                vectors: recipe.vectors.clone(),
+            },
+            stages: BTreeMap::new(),
+        }
+    }
+
+    /// `None` where there is no such file.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
+        let bytes = match fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(Error::io(path, "read"))?,
+        };
+        // The version first: another version may have another shape.
+        let value: serde_json::Value = serde_json::from_slice(&bytes)
+            .map_err(|error| Error::prepared(path, format!("not JSON ({error}); prepare again")))?;
+        let format = value.get("format").and_then(serde_json::Value::as_u64);
+        if format != Some(u64::from(Self::FORMAT)) {
+            let found = format
+                .map_or_else(|| "no version".to_owned(), |format| format!("version {format}"));
+            return Err(Error::prepared(
+                path,
+                format!(
+                    "{found} of the manifest; this program reads version {}; prepare again",
+                    Self::FORMAT
+                ),
+            ));
+        }
+        serde_json::from_value(value).map(Some).map_err(|error| {
+            Error::prepared(path, format!("not a manifest ({error}); prepare again"))
+        })
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| {
+            Error::prepared(path, format!("cannot be written as JSON: {error}"))
+        })?;
+        bytes.push(b'\n');
+        atomic::write(path, &bytes)
+    }
+
+    /// The split of that name, or an error that lists those there are.
+    pub fn split(&self, dataset: &Path, name: &str) -> Result<&SplitManifest> {
+        self.splits.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.splits.keys().map(String::as_str).collect();
+            Error::prepared(dataset, format!("no split `{name}`; there are: {}", known.join(", ")))
+        })
+    }
+}

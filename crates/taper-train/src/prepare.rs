@@ -1,0 +1,252 @@
+//! Raw texts to token ids on disk, in four stages; what is up to date is kept and says so.
+//!
+//! | stage | reads | writes |
+//! | --- | --- | --- |
+//! | corpus | the source | `corpus/<split>-00000-of-0000N.parquet`: id, text, label, group |
+//! | text | the training texts | `tokenizer.json` with its vocabulary |
+//! | vectors | the vocabulary, a vector file | `embeddings.safetensors` `[vocabulary, dimensions]`, `coverage.json` |
+//! | encoded | every text, the tokenizer | `encoded/<split>-00000-of-0000N.parquet`: id, tokens, length, label |
+//!
+//! Each stage has a fingerprint of the *content* it reads and of its part of the recipe, never of paths or times: the
+//! same rows from another container keep the later stages. New stages are built beside the old ones and swapped in
+//! together, `manifest.json` last, so that a full disk or a kill leaves what was there before.
+//!
+//! Texts go through in batches of rows; memory grows with the words of the vocabulary, not with the rows (apart from 32
+//! bytes a row for the content's fingerprint).
+
+mod corpus;
+mod encoded;
+pub(crate) mod lock;
+mod options;
+mod text;
+pub(crate) mod vectors;
+pub(crate) mod workspace;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use taper_corpus::{ImdbParts, Source, imdb};
+use taper_text::{TokenCounts, Tokenizer, Vocabulary};
+
+pub use options::{Dataset, Places, PrepareEvent, PrepareOptions, VectorSource};
+pub use vectors::VectorsReport;
+
+use crate::artifacts::{self, Prepared};
+use crate::manifest::{Manifest, SplitManifest, Stage};
+use crate::{Error, Recipe, Result, fingerprint};
+use workspace::Workspace;
+
+/// Prepares `options.output`, as far as it is not up to date, and opens it.
+///
+/// # Errors
+///
+/// A source, vector file or recipe that does not do, by name and place; a folder that another process writes to, or
+/// reads while something in it would have to change. Nothing that was prepared before is lost.
+pub fn prepare(
+    options: &PrepareOptions<'_>,
+    events: &mut dyn FnMut(PrepareEvent),
+) -> Result<Prepared> {
+    options.recipe.check()?;
+    let mut work = Preparation {
+        recipe: options.recipe,
+        workspace: Workspace::open(options.output, begin(options.recipe))?,
+        events,
+    };
+    work.corpus(&options.dataset)?;
+    let counts = work.text()?;
+    work.vectors(&options.vectors, counts)?;
+    work.encoded()?;
+    let (manifest, lock) = work.workspace.commit()?;
+    Ok(Prepared::new(options.output, manifest, Some(lock)))
+}
+
+/// Nothing here learns from unlabelled reviews.
+const IMDB_PARTS: ImdbParts = ImdbParts::Labelled;
+
+struct Preparation<'a> {
+    recipe: &'a Recipe,
+    workspace: Workspace,
+    events: &'a mut dyn FnMut(PrepareEvent),
+}
+
+impl Preparation<'_> {
+    fn corpus(&mut self, dataset: &Dataset) -> Result<()> {
+        let fingerprint = corpus::fingerprint(self.recipe, &identity(dataset)?);
+        if !self.keep(Stage::Corpus, &fingerprint)? {
+            let folder = self.begin(Stage::Corpus)?.join("corpus");
+            let source = open(dataset, self.events)?;
+            let outcome = corpus::build(&source, self.recipe, &folder, self.events)?;
+            corpus::check(self.recipe, &outcome.splits)?;
+            self.finish(Stage::Corpus, fingerprint, |manifest| {
+                manifest.source = source.describe();
+                manifest.class_names = outcome.class_names;
+                manifest.splits = outcome.splits;
+            })?;
+        }
+        // Kept stages too: the recipe may ask for a split that the one before did not.
+        corpus::check(self.recipe, &self.workspace.manifest().splits)
+    }
+
+    /// Gives the training split's counts, if it had to count.
+    fn text(&mut self) -> Result<Option<TokenCounts>> {
+        let fingerprint = text::fingerprint(&self.recipe.text, &self.train().content);
+        if self.keep(Stage::Text, &fingerprint)? {
+            return Ok(None);
+        }
+        let folder = self.begin(Stage::Text)?;
+        let counts = self.count(Stage::Text)?;
+        let tokenizer = text::build(&self.recipe.text, &counts)?;
+        tokenizer.save(&folder.join(artifacts::TOKENIZER))?;
+        let vocabulary = vocabulary(&tokenizer, &folder)?.len();
+        self.finish(Stage::Text, fingerprint, |manifest| {
+            manifest.vocabulary = vocabulary;
+        })?;
+        Ok(Some(counts))
+    }
+
+    fn vectors(&mut self, source: &VectorSource, counts: Option<TokenCounts>) -> Result<()> {
+        let fingerprint = vectors::fingerprint(
+            self.recipe,
+            &vectors::identity(source)?,
+            &self.tokenizer_hash(),
+            &self.train().content,
+        );
+        if self.keep(Stage::Vectors, &fingerprint)? {
+            return Ok(());
+        }
+        let folder = self.begin(Stage::Vectors)?;
+        let alignment = match vectors::locate(source, self.events)? {
+            None => None,
+            Some(path) => {
+                let counts = match counts {
+                    Some(counts) => counts,
+                    None => self.count(Stage::Vectors)?,
+                };
+                let (tokenizer, at) = self.tokenizer()?;
+                let words = vocabulary(&tokenizer, &at)?;
+                Some(vectors::align_to(words, &counts, &path, self.recipe)?)
+            }
+        };
+        vectors::write(&folder, &self.recipe.vectors, alignment.as_ref())?;
+        if let Some(alignment) = alignment {
+            (self.events)(PrepareEvent::Coverage(Box::new(alignment.coverage)));
+        }
+        self.finish(Stage::Vectors, fingerprint, |_| {})
+    }
+
+    fn encoded(&mut self) -> Result<()> {
+        let mut splits = self.workspace.manifest().splits.clone();
+        let fingerprint = encoded::fingerprint(&self.tokenizer_hash(), &splits);
+        if self.keep(Stage::Encoded, &fingerprint)? {
+            return Ok(());
+        }
+        let folder = self.begin(Stage::Encoded)?.join("encoded");
+        let corpus = self.workspace.output(Stage::Corpus, "corpus");
+        let (tokenizer, at) = self.tokenizer()?;
+        let vocabulary = vocabulary(&tokenizer, &at)?.len();
+        let total = splits.values().map(|split| split.rows).sum();
+        let mut rows = 0;
+        for (name, numbers) in &mut splits {
+            let mut progress = |more| {
+                rows += more;
+                (self.events)(PrepareEvent::Rows {
+                    stage: Stage::Encoded,
+                    rows,
+                    total: Some(total),
+                });
+            };
+            let split = (name.as_str(), numbers);
+            encoded::build(&tokenizer, vocabulary, &corpus, &folder, split, &mut progress)?;
+        }
+        self.finish(Stage::Encoded, fingerprint, |manifest| {
+            manifest.splits = splits;
+        })
+    }
+
+    fn keep(&mut self, stage: Stage, fingerprint: &str) -> Result<bool> {
+        let kept = self.workspace.keep(stage, fingerprint)?;
+        if kept {
+            (self.events)(PrepareEvent::Skipped(stage));
+        }
+        Ok(kept)
+    }
+
+    fn begin(&mut self, stage: Stage) -> Result<PathBuf> {
+        let folder = self.workspace.begin(stage)?;
+        (self.events)(PrepareEvent::Started(stage));
+        Ok(folder)
+    }
+
+    fn finish(
+        &mut self,
+        stage: Stage,
+        fingerprint: String,
+        outcome: impl FnOnce(&mut Manifest),
+    ) -> Result<()> {
+        self.workspace.finish(stage, fingerprint, outcome)?;
+        (self.events)(PrepareEvent::Finished(stage));
+        Ok(())
+    }
+
+    fn count(&mut self, stage: Stage) -> Result<TokenCounts> {
+        let corpus = self.workspace.output(Stage::Corpus, "corpus");
+        let rows = self.train().rows;
+        text::count(&self.recipe.text, &corpus, rows, stage, self.events)
+    }
+
+    /// `corpus::check` has seen to it that there is one.
+    fn train(&self) -> SplitManifest {
+        let splits = &self.workspace.manifest().splits;
+        splits.get("train").cloned().unwrap_or_default()
+    }
+
+    fn tokenizer(&self) -> Result<(Tokenizer, PathBuf)> {
+        let path = self.workspace.output(Stage::Text, artifacts::TOKENIZER);
+        Ok((Tokenizer::load(&path)?, path))
+    }
+
+    fn tokenizer_hash(&self) -> String {
+        let stages = &self.workspace.manifest().stages;
+        let file =
+            stages.get(&Stage::Text).and_then(|record| record.files.get(artifacts::TOKENIZER));
+        file.map_or_else(String::new, |file| file.blake3.clone())
+    }
+}
+
+fn begin(recipe: &Recipe) -> Manifest {
+    let mut manifest = Manifest::begin(recipe);
+    if ["sample", "imdb"].contains(&recipe.data.dataset.as_str()) {
+        manifest.licence = Some(
+            "Large Movie Review Dataset (Maas et al., 2011): published for research, without a licence; the reviews \
+             belong to their authors"
+                .to_owned(),
+        );
+    }
+    manifest
+}
+
+/// What the texts are, wherever they lie: pinned files are known without reading (or fetching) them.
+fn identity(dataset: &Dataset) -> Result<String> {
+    match dataset {
+        Dataset::Path(path) => Ok(Source::open(path)?.fingerprint()?),
+        Dataset::Imdb(_) => Ok(format!("{} {} {IMDB_PARTS:?}", imdb::REPOSITORY, imdb::REVISION)),
+    }
+}
+
+fn open(dataset: &Dataset, events: &mut dyn FnMut(PrepareEvent)) -> Result<Source> {
+    match dataset {
+        Dataset::Path(path) => Ok(Source::open(path)?),
+        Dataset::Imdb(hub) => {
+            let mut progress = |done, total| events(PrepareEvent::Download { done, total });
+            Ok(imdb::fetch_imdb(hub, IMDB_PARTS, &mut progress)?)
+        }
+    }
+}
+
+fn vocabulary<'a>(tokenizer: &'a Tokenizer, at: &Path) -> Result<&'a Vocabulary> {
+    tokenizer
+        .vocabulary()
+        .ok_or_else(|| Error::prepared(at, "a tokenizer without a vocabulary; prepare again"))
+}

@@ -1,0 +1,186 @@
+//! The first stage: records of any source to `corpus/*.parquet`, with the validation split held out.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use taper_corpus::{
+    ContentFingerprint, CorpusWriter, HoldOut, Record, Source, SplitBy, SplitSummary,
+};
+
+use super::PrepareEvent;
+use crate::fingerprint::Fingerprint;
+use crate::manifest::{SplitManifest, Stage};
+use crate::recipe::HoldOutBy;
+use crate::{Error, Recipe, Result};
+
+const VERSION: u32 = 1;
+const REPORT_EVERY: u64 = 1000;
+
+/// What the stage depends on: the source's content, and what is held out of it.
+pub(super) fn fingerprint(recipe: &Recipe, source_identity: &str) -> String {
+    let mut fingerprint =
+        Fingerprint::new(Stage::Corpus.name(), VERSION).field("source", source_identity);
+    if let Some(hold_out) = &recipe.data.hold_out {
+        fingerprint = fingerprint
+            .field("fraction", &hold_out.fraction.to_string())
+            .field("by", &format!("{:?}", hold_out.by))
+            .field("seed", &recipe.seed.to_string());
+    }
+    fingerprint.finish()
+}
+
+/// What the stage found.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) class_names: Vec<String>,
+    pub(super) splits: BTreeMap<String, SplitManifest>,
+}
+
+pub(super) fn build(
+    source: &Source,
+    recipe: &Recipe,
+    folder: &Path,
+    events: &mut dyn FnMut(PrepareEvent),
+) -> Result<Outcome> {
+    let hold_out = recipe.data.hold_out.as_ref().map(|hold_out| HoldOut {
+        fraction: hold_out.fraction,
+        seed: recipe.seed,
+        by: match hold_out.by {
+            HoldOutBy::Group => SplitBy::Group,
+            HoldOutBy::Record => SplitBy::Record,
+        },
+    });
+    let class_names = source.class_names()?;
+    let lineage = BTreeMap::from([
+        ("source".to_owned(), source.describe()),
+        ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+    ]);
+
+    let mut attempt = Attempt::new(folder, &class_names, &lineage, hold_out)?;
+    source.for_each(&mut |split, record| attempt.write(split, record, events))?;
+    if attempt.both() {
+        // Only now is it known that the source has a validation split of its own; once more, without holding out.
+        attempt = Attempt::new(folder, &class_names, &lineage, None)?;
+        source.for_each(&mut |split, record| attempt.write(split, record, events))?;
+    }
+    let (summaries, contents) = attempt.finish()?;
+    let splits = summaries
+        .into_iter()
+        .zip(contents)
+        .map(|(summary, content)| (summary.split.clone(), in_numbers(summary, content)))
+        .collect();
+    Ok(Outcome { class_names, splits })
+}
+
+/// The checks that need the data: done anew even when the stage is kept, for the recipe may ask for other splits.
+pub(super) fn check(recipe: &Recipe, splits: &BTreeMap<String, SplitManifest>) -> Result<()> {
+    let fail =
+        |message: String| Err(Error::Dataset { dataset: recipe.data.dataset.clone(), message });
+    let names: Vec<&str> = splits.keys().map(String::as_str).collect();
+    let Some(train) = splits.get("train").filter(|train| train.rows > 0) else {
+        return fail(format!(
+            "no texts to train on: expected a split `train`; found {}",
+            names.join(", ")
+        ));
+    };
+    if train.labels.iter().filter(|rows| **rows > 0).count() < 2 {
+        return fail(format!(
+            "the training split has texts of fewer than two classes (rows a class: {:?})",
+            train.labels
+        ));
+    }
+    let wanted = recipe.train.evaluate_on.split();
+    if splits.get(wanted).is_none_or(|split| split.rows == 0) {
+        let advice = if wanted == "test" {
+            "evaluate on \"validation\""
+        } else if recipe.data.hold_out.is_some() {
+            "`data.hold_out` takes too small a share of the training split"
+        } else {
+            "set `data.hold_out` (such as `data.hold_out.fraction=0.1`) to take one from the training split, or evaluate \
+             on \"test\" and select the \"last\" epoch"
+        };
+        return fail(format!(
+            "`train.evaluate_on` is \"{wanted}\", but there is no such split (found {}); {advice}",
+            names.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// One pass over the source.
+struct Attempt {
+    writer: CorpusWriter,
+    hold_out: Option<HoldOut>,
+    contents: BTreeMap<String, ContentFingerprint>,
+    held_out: bool,
+    own_validation: bool,
+    rows: u64,
+}
+
+impl Attempt {
+    fn new(
+        folder: &Path,
+        class_names: &[String],
+        lineage: &BTreeMap<String, String>,
+        hold_out: Option<HoldOut>,
+    ) -> Result<Self> {
+        Ok(Self {
+            writer: CorpusWriter::create(folder, class_names, lineage)?,
+            hold_out,
+            contents: BTreeMap::new(),
+            held_out: false,
+            own_validation: false,
+            rows: 0,
+        })
+    }
+
+    fn write(
+        &mut self,
+        split: &str,
+        record: Record,
+        events: &mut dyn FnMut(PrepareEvent),
+    ) -> taper_corpus::Result<()> {
+        let held_out =
+            split == "train" && self.hold_out.is_some_and(|hold_out| hold_out.holds_out(&record));
+        self.held_out |= held_out;
+        self.own_validation |= split == "validation";
+        if self.both() {
+            return Ok(());
+        }
+        let split = if held_out { "validation" } else { split };
+        self.contents.entry(split.to_owned()).or_default().add(&record.text, record.label);
+        self.rows += 1;
+        if self.rows.is_multiple_of(REPORT_EVERY) {
+            events(PrepareEvent::Rows { stage: Stage::Corpus, rows: self.rows, total: None });
+        }
+        self.writer.write(split, record)
+    }
+
+    /// Rows were held out although the source has a validation split.
+    fn both(&self) -> bool {
+        self.held_out && self.own_validation
+    }
+
+    fn finish(mut self) -> Result<(Vec<SplitSummary>, Vec<String>)> {
+        let summaries = self.writer.finish()?;
+        let contents = summaries
+            .iter()
+            .map(|summary| {
+                let content = self.contents.remove(&summary.split).unwrap_or_default();
+                content.finish()
+            })
+            .collect();
+        Ok((summaries, contents))
+    }
+}
+
+fn in_numbers(summary: SplitSummary, content: String) -> SplitManifest {
+    SplitManifest {
+        rows: summary.rows,
+        labels: summary.labels,
+        unlabelled: summary.unlabelled,
+        content,
+        records: summary.content,
+        ..SplitManifest::default()
+    }
+}

@@ -1,0 +1,146 @@
+//! The last stage: every text as token ids, to `encoded/*.parquet`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, ListBuilder, PrimitiveArray, PrimitiveBuilder, RecordBatch,
+    UInt32Array,
+};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Field, Int64Type, Schema, SchemaRef, UInt16Type, UInt32Type,
+};
+use taper_corpus::{ShardWriter, batches, shards};
+use taper_text::Tokenizer;
+
+use super::PrepareEvent;
+use super::text::{BATCH_ROWS, texts};
+use crate::fingerprint::Fingerprint;
+use crate::manifest::{SplitManifest, Stage};
+use crate::{Error, Result};
+
+const VERSION: u32 = 1;
+const MAX_SHARD_BYTES: u64 = 500 << 20;
+
+/// What the stage depends on: the tokenizer with its vocabulary, and every split's records in order.
+pub(super) fn fingerprint(
+    tokenizer_hash: &str,
+    splits: &BTreeMap<String, SplitManifest>,
+) -> String {
+    let mut fingerprint =
+        Fingerprint::new(Stage::Encoded.name(), VERSION).field("tokenizer", tokenizer_hash);
+    for (name, split) in splits {
+        fingerprint = fingerprint.field(name, &split.records);
+    }
+    fingerprint.finish()
+}
+
+/// Ids that fit take half the room.
+fn fits_u16(vocabulary: usize) -> bool {
+    vocabulary <= 1 << 16
+}
+
+/// The columns `id`, `tokens`, `length`, `label`.
+fn schema(vocabulary: usize) -> SchemaRef {
+    let token = if fits_u16(vocabulary) { DataType::UInt16 } else { DataType::UInt32 };
+    let tokens = DataType::List(Arc::new(Field::new("item", token, false)));
+    Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Utf8, false),
+        Field::new("tokens", tokens, false),
+        Field::new("length", DataType::UInt32, false),
+        Field::new("label", DataType::UInt32, true),
+    ]))
+}
+
+/// Encodes one split and enters its token counts into `numbers`.
+///
+/// A text without a single token is kept, with an empty list: rows stay rows, and the network reads it as one `<unk>`.
+pub(super) fn build(
+    tokenizer: &Tokenizer,
+    vocabulary: usize,
+    corpus: &Path,
+    folder: &Path,
+    (split, numbers): (&str, &mut SplitManifest),
+    progress: &mut dyn FnMut(u64),
+) -> Result<()> {
+    let schema = schema(vocabulary);
+    let mut writer =
+        ShardWriter::create(folder, split, schema.clone(), &BTreeMap::new(), MAX_SHARD_BYTES)?;
+    (numbers.tokens, numbers.empty, numbers.longest) = (0, 0, 0);
+    for batch in batches(&shards(corpus, split)?, &["id", "text", "label"], BATCH_ROWS)? {
+        let batch = batch?;
+        let encoded = tokenizer.encode_all(&texts(&batch, 1, corpus)?)?;
+        for ids in &encoded {
+            let length = ids.len() as u64;
+            numbers.tokens += length;
+            numbers.empty += u64::from(length == 0);
+            numbers.longest = numbers.longest.max(length);
+        }
+        writer.write(&to_batch(&schema, &batch, &encoded, corpus)?)?;
+        progress(batch.num_rows() as u64);
+    }
+    writer.finish()?;
+    Ok(())
+}
+
+fn to_batch(
+    schema: &SchemaRef,
+    texts: &RecordBatch,
+    encoded: &[Vec<u32>],
+    corpus: &Path,
+) -> Result<RecordBatch> {
+    let foreign = || Error::prepared(corpus, "not the corpus that was written; prepare again");
+    let field = match schema.field(1).data_type() {
+        DataType::List(field) => field.clone(),
+        _ => return Err(foreign()),
+    };
+    let tokens = if field.data_type() == &DataType::UInt16 {
+        // The vocabulary was measured: every id fits.
+        lists::<UInt16Type>(encoded, field, |id| id as u16)
+    } else {
+        lists::<UInt32Type>(encoded, field, |id| id)
+    };
+    let lengths: UInt32Array = encoded.iter().map(|ids| Some(ids.len() as u32)).collect();
+    let labels = texts.column(2).as_primitive_opt::<Int64Type>().ok_or_else(foreign)?;
+    let labels: PrimitiveArray<UInt32Type> =
+        labels.iter().map(|label| label.and_then(|label| u32::try_from(label).ok())).collect();
+    let columns: Vec<ArrayRef> =
+        vec![texts.column(0).clone(), tokens, Arc::new(lengths), Arc::new(labels)];
+    RecordBatch::try_new(schema.clone(), columns)
+        .map_err(|error| Error::prepared(corpus, format!("cannot be encoded: {error}")))
+}
+
+fn lists<T: ArrowPrimitiveType>(
+    encoded: &[Vec<u32>],
+    field: Arc<Field>,
+    narrow: impl Fn(u32) -> T::Native,
+) -> ArrayRef {
+    let total = encoded.iter().map(Vec::len).sum();
+    let mut builder =
+        ListBuilder::with_capacity(PrimitiveBuilder::<T>::with_capacity(total), encoded.len())
+            .with_field(field);
+    for ids in encoded {
+        for &id in ids {
+            builder.values().append_value(narrow(id));
+        }
+        builder.append(true);
+    }
+    Arc::new(builder.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_take_two_bytes_while_they_fit() {
+        for (vocabulary, wanted) in [(65_536, DataType::UInt16), (65_537, DataType::UInt32)] {
+            let schema = schema(vocabulary);
+            let DataType::List(field) = schema.field(1).data_type() else {
+                panic!("tokens are a list");
+            };
+            assert_eq!(field.data_type(), &wanted);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! One writer or many readers of a prepared folder, across processes.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// The lock file's name in a prepared folder.
+const FILE: &str = ".lock";
+
+/// A held lock; the system releases it when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    file: File,
+    path: PathBuf,
+    exclusive: bool,
+}
+
+impl Lock {
+    /// The writer's lock, or the reader's where other readers stand in the way.
+    pub(crate) fn exclusive_or_shared(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(Error::io(&path, "open the lock file"))?;
+        let exclusive = match file.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => false,
+            Err(TryLockError::Error(error)) => return Err(Error::io(&path, "lock")(error)),
+        };
+        let lock = Self { file, path, exclusive };
+        if !lock.exclusive {
+            lock.share()?;
+        }
+        Ok(lock)
+    }
+
+    /// The reader's lock; `None` where the folder cannot be written to, and so nobody writes.
+    pub(crate) fn shared(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(FILE);
+        let Ok(file) = File::open(&path) else {
+            return Ok(None);
+        };
+        let lock = Self { file, path, exclusive: false };
+        lock.share()?;
+        Ok(Some(lock))
+    }
+
+    /// Gives the writer's lock up for the reader's.
+    pub(crate) fn downgrade(mut self) -> Result<Self> {
+        if self.exclusive {
+            self.file.unlock().map_err(Error::io(&self.path, "unlock"))?;
+            self.exclusive = false;
+            self.share()?;
+        }
+        Ok(self)
+    }
+
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.exclusive
+    }
+
+    pub(crate) fn in_use(&self) -> Error {
+        Error::InUse { path: self.path.clone() }
+    }
+
+    fn share(&self) -> Result<()> {
+        match self.file.try_lock_shared() {
+            Ok(()) => Ok(()),
+            Err(TryLockError::WouldBlock) => Err(self.in_use()),
+            Err(TryLockError::Error(error)) => Err(Error::io(&self.path, "lock")(error)),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What to prepare, from where and to where; and what happens meanwhile.
+
+use std::path::{Path, PathBuf};
+
+use taper_corpus::HubConfig;
+use taper_text::Coverage;
+
+use crate::Recipe;
+use crate::manifest::Stage;
+
+/// Where labelled texts come from.
+#[derive(Debug, Clone)]
+pub enum Dataset {
+    /// A folder or archive that [`taper_corpus::Source::open`] knows.
+    Path(PathBuf),
+    /// IMDB, from the Hugging Face Hub or its cache.
+    Imdb(HubConfig),
+}
+
+/// Where word vectors come from.
+#[derive(Debug, Clone)]
+pub enum VectorSource {
+    /// Nowhere: the embedding starts from random numbers.
+    None,
+    /// A file in GloVe's format.
+    Path(PathBuf),
+    /// GloVe 6B, from the Hugging Face Hub or its cache.
+    Glove6B(HubConfig),
+}
+
+/// The two places that recipes name without a path.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The folder of the committed sample, `data/sample`.
+    pub sample: PathBuf,
+    /// The Hub, as the environment has it.
+    pub hub: HubConfig,
+}
+
+impl Places {
+    /// The sample's vectors, within its folder.
+    pub const SAMPLE_VECTORS: &'static str = "glove.6B.100d.txt.zst";
+
+    /// Resolves `data.dataset`: `sample`, `imdb` or a path.
+    pub fn dataset(&self, recipe: &Recipe) -> Dataset {
+        match recipe.data.dataset.as_str() {
+            "sample" => Dataset::Path(self.sample.clone()),
+            "imdb" => Dataset::Imdb(self.hub.clone()),
+            path => Dataset::Path(path.into()),
+        }
+    }
+
+    /// Resolves `vectors.source`: `sample`, `glove.6B`, `none` or a path.
+    pub fn vectors(&self, recipe: &Recipe) -> VectorSource {
+        match recipe.vectors.source.as_str() {
+            "none" => VectorSource::None,
+            "sample" => VectorSource::Path(self.sample.join(Self::SAMPLE_VECTORS)),
+            "glove.6B" => VectorSource::Glove6B(self.hub.clone()),
+            path => VectorSource::Path(path.into()),
+        }
+    }
+}
+
+/// What to prepare, from where and to where.
+#[derive(Debug, Clone)]
+pub struct PrepareOptions<'a> {
+    /// Decides everything but the places.
+    pub recipe: &'a Recipe,
+    /// What `recipe.data.dataset` stands for here.
+    pub dataset: Dataset,
+    /// What `recipe.vectors.source` stands for here.
+    pub vectors: VectorSource,
+    /// The folder to write; what is up to date in it is kept.
+    pub output: &'a Path,
+}
+
+impl<'a> PrepareOptions<'a> {
+    /// Resolves the recipe's names by `places`.
+    pub fn new(recipe: &'a Recipe, places: &Places, output: &'a Path) -> Self {
+        Self { recipe, dataset: places.dataset(recipe), vectors: places.vectors(recipe), output }
+    }
+}
+
+/// What happens during preparation, for whoever draws bars and writes logs.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum PrepareEvent {
+    /// A file comes from the Hub.
+    Download {
+        /// Bytes so far.
+        done: u64,
+        /// Bytes in all, where the server says.
+        total: Option<u64>,
+    },
+    /// A stage is up to date.
+    Skipped(Stage),
+    /// A stage is built.
+    Started(Stage),
+    /// Rows of a stage so far.
+    Rows {
+        /// Which stage.
+        stage: Stage,
+        /// Rows so far.
+        rows: u64,
+        /// Rows in all; not known while a source is read for the first time.
+        total: Option<u64>,
+    },
+    /// A stage is on the disk.
+    Finished(Stage),
+    /// What the word vectors cover; only from a stage that is built.
+    Coverage(Box<Coverage>),
+}

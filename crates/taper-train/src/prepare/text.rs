@@ -1,0 +1,79 @@
+//! The second stage: the training texts' words, counted and numbered, to `tokenizer.json`.
+
+use std::path::Path;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use taper_corpus::{batches, shards};
+use taper_text::{Normalization, TokenCounts, Tokenizer, Vocabulary, VocabularyOptions};
+
+use super::PrepareEvent;
+use crate::fingerprint::Fingerprint;
+use crate::manifest::Stage;
+use crate::recipe::Text;
+use crate::{Error, Result};
+
+const VERSION: u32 = 1;
+
+/// Texts tokenized at once: enough to keep every core busy, few enough to fit anywhere.
+pub(super) const BATCH_ROWS: usize = 2048;
+
+/// What the stage depends on: the `[text]` table and the training texts, in any order.
+pub(super) fn fingerprint(text: &Text, train_content: &str) -> String {
+    let size = text.max_vocabulary.map_or_else(|| "all".to_owned(), |size| size.to_string());
+    Fingerprint::new(Stage::Text.name(), VERSION)
+        .field("tokenizer", &text.tokenizer)
+        .field("lowercase", &text.lowercase.to_string())
+        .field("max_vocabulary", &size)
+        .field("min_frequency", &text.min_frequency.to_string())
+        .field("train", train_content)
+        .finish()
+}
+
+/// Counts the training split's words.
+pub(super) fn count(
+    text: &Text,
+    corpus: &Path,
+    total: u64,
+    stage: Stage,
+    events: &mut dyn FnMut(PrepareEvent),
+) -> Result<TokenCounts> {
+    let tokenizer = tokenizer(text)?;
+    let mut counts = TokenCounts::default();
+    let mut rows = 0;
+    for batch in batches(&shards(corpus, "train")?, &["text"], BATCH_ROWS)? {
+        let batch = batch?;
+        counts.merge(TokenCounts::counts_of(&texts(&batch, 0, corpus)?, &tokenizer)?);
+        rows += batch.num_rows() as u64;
+        events(PrepareEvent::Rows { stage, rows, total: Some(total) });
+    }
+    Ok(counts)
+}
+
+/// The tokenizer with the vocabulary of `counts`.
+pub(super) fn build(text: &Text, counts: &TokenCounts) -> Result<Tokenizer> {
+    let vocabulary = Vocabulary::build(
+        counts,
+        &VocabularyOptions { max_size: text.max_vocabulary, min_frequency: text.min_frequency },
+    )?;
+    Ok(tokenizer(text)?.with_vocabulary(&vocabulary)?)
+}
+
+/// One column of a batch as strings.
+pub(super) fn texts<'a>(
+    batch: &'a RecordBatch,
+    column: usize,
+    corpus: &Path,
+) -> Result<Vec<&'a str>> {
+    let strings = batch
+        .columns()
+        .get(column)
+        .and_then(|column| column.as_string_opt::<i32>())
+        .filter(|strings| strings.null_count() == 0)
+        .ok_or_else(|| Error::prepared(corpus, "not the corpus that was written; prepare again"))?;
+    Ok(strings.iter().flatten().collect())
+}
+
+fn tokenizer(text: &Text) -> Result<Tokenizer> {
+    let normalization = Normalization { lowercase: text.lowercase };
+    Ok(Tokenizer::named(&text.tokenizer, normalization)?)
+}

@@ -1,0 +1,151 @@
+//! The third stage: a row of numbers for each word of the vocabulary, and how many words have one.
+
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+use taper_text::{
+    AlignOptions, Alignment, Case, Coverage, Missing, TokenCounts, Vocabulary, align, read_vectors,
+};
+
+use super::{PrepareEvent, VectorSource};
+use crate::fingerprint::{self, Fingerprint};
+use crate::manifest::Stage;
+use crate::recipe::{self, Vectors};
+use crate::{Error, Recipe, Result, atomic};
+
+const VERSION: u32 = 1;
+
+/// The matrix's name in `embeddings.safetensors`: the one the model's own weights give it.
+pub(crate) const TENSOR: &str = "embedding.weight";
+
+/// `coverage.json`: what the word vectors know of the training texts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VectorsReport {
+    /// `vectors.source`, as the recipe has it.
+    pub source: String,
+    /// Numbers a word.
+    pub dimensions: usize,
+    /// `None` without word vectors: the embedding starts from random numbers.
+    pub coverage: Option<Coverage>,
+}
+
+/// What the stage depends on: the `[vectors]` table, the vectors, the vocabulary and the counts.
+pub(super) fn fingerprint(
+    recipe: &Recipe,
+    source_identity: &str,
+    tokenizer_hash: &str,
+    train_content: &str,
+) -> String {
+    let vectors = &recipe.vectors;
+    let mut fingerprint = Fingerprint::new(Stage::Vectors.name(), VERSION)
+        .field("source", source_identity)
+        .field("dimensions", &vectors.dimensions.to_string());
+    if source_identity != NONE {
+        fingerprint = fingerprint
+            .field("member", vectors.member.as_deref().unwrap_or_default())
+            .field("case", &format!("{:?}", vectors.case))
+            .field("missing", &format!("{:?}", vectors.missing))
+            .field("tokenizer", tokenizer_hash)
+            .field("train", train_content);
+        if vectors.missing != recipe::Missing::Zero {
+            fingerprint = fingerprint
+                .field("missing_scale", &vectors.missing_scale.to_string())
+                .field("seed", &recipe.seed.to_string());
+        }
+    }
+    fingerprint.finish()
+}
+
+const NONE: &str = "none";
+
+/// What the vectors are, wherever they lie: a pinned file is known without reading (or fetching) it.
+pub(super) fn identity(source: &VectorSource) -> Result<String> {
+    match source {
+        VectorSource::None => Ok(NONE.to_owned()),
+        VectorSource::Path(path) => fingerprint::of_file(path),
+        VectorSource::Glove6B(_) => {
+            let file = taper_corpus::glove_6b();
+            Ok(format!(
+                "{:?} {} {} {}",
+                file.repo,
+                file.revision,
+                file.path,
+                file.sha256.unwrap_or_default()
+            ))
+        }
+    }
+}
+
+/// Fetches the vectors if need be. `None` without vectors.
+pub(super) fn locate(
+    source: &VectorSource,
+    events: &mut dyn FnMut(PrepareEvent),
+) -> Result<Option<PathBuf>> {
+    match source {
+        VectorSource::None => Ok(None),
+        VectorSource::Path(path) => Ok(Some(path.clone())),
+        VectorSource::Glove6B(hub) => {
+            let mut progress = |done, total| events(PrepareEvent::Download { done, total });
+            let file = taper_corpus::glove_6b();
+            Ok(Some(taper_corpus::fetch(hub, &file, &mut progress)?))
+        }
+    }
+}
+
+pub(super) fn align_to(
+    vocabulary: &Vocabulary,
+    counts: &TokenCounts,
+    path: &Path,
+    recipe: &Recipe,
+) -> Result<Alignment> {
+    let table = &recipe.vectors;
+    let options = align_options(table, recipe.seed);
+    let spellings = options.case.spellings(vocabulary);
+    let wanted = |word: &str| spellings.contains(word);
+    let vectors = read_vectors(path, table.member.as_deref(), table.dimensions, &wanted)?;
+    Ok(align(vocabulary, counts, &vectors, &options)?)
+}
+
+/// Writes `embeddings.safetensors` (if there is a matrix) and `coverage.json`.
+pub(super) fn write(folder: &Path, table: &Vectors, alignment: Option<&Alignment>) -> Result<()> {
+    if let Some(alignment) = alignment {
+        let path = folder.join("embeddings.safetensors");
+        let failed = |error: safetensors::SafeTensorError| {
+            Error::prepared(&path, format!("cannot be written: {error}"))
+        };
+        let bytes: Vec<u8> =
+            alignment.matrix.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let rows = alignment.matrix.len() / alignment.dimensions.max(1);
+        let view = TensorView::new(Dtype::F32, vec![rows, alignment.dimensions], &bytes)
+            .map_err(failed)?;
+        atomic::write(&path, &safetensors::serialize([(TENSOR, view)], None).map_err(failed)?)?;
+    }
+    let report = VectorsReport {
+        source: table.source.clone(),
+        dimensions: table.dimensions,
+        coverage: alignment.map(|alignment| alignment.coverage.clone()),
+    };
+    let path = folder.join("coverage.json");
+    let mut json = serde_json::to_vec_pretty(&report)
+        .map_err(|error| Error::prepared(&path, format!("cannot be written: {error}")))?;
+    json.push(b'\n');
+    atomic::write(&path, &json)
+}
+
+fn align_options(table: &Vectors, seed: u64) -> AlignOptions {
+    let scale = table.missing_scale as f32;
+    AlignOptions {
+        case: match table.case {
+            recipe::Case::Exact => Case::Exact,
+            recipe::Case::Lower => Case::Lower,
+            recipe::Case::Fallback => Case::Fallback,
+        },
+        missing: match table.missing {
+            recipe::Missing::Zero => Missing::Zero,
+            recipe::Missing::Normal => Missing::Normal { std: scale },
+            recipe::Missing::Uniform => Missing::Uniform { bound: scale },
+        },
+        seed,
+    }
+}

@@ -1,0 +1,138 @@
+//! The tables `[data]`, `[text]` and `[vectors]`: everything preparation depends on.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `[data]`: which labelled texts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Data {
+    /// `sample` (comes with Taper), `imdb` (from the Hugging Face Hub), or the path of a folder or archive.
+    #[schemars(length(min = 1))]
+    pub dataset: String,
+    /// Takes a validation split from the training split, where the data set has none of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold_out: Option<HoldOut>,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { dataset: "sample".to_owned(), hold_out: None }
+    }
+}
+
+/// `data.hold_out`: how a validation split is taken from the training split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HoldOut {
+    /// Share of the training split to hold out.
+    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    pub fraction: f64,
+    /// What is held out as a whole.
+    pub by: HoldOutBy,
+}
+
+impl Default for HoldOut {
+    fn default() -> Self {
+        Self { fraction: 0.1, by: HoldOutBy::Group }
+    }
+}
+
+/// What a hold-out keeps together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HoldOutBy {
+    /// All records of a group (a movie, say) go to the same side; a record without a group is its own.
+    Group,
+    /// Each record by itself.
+    Record,
+}
+
+/// `[text]`: how texts become numbered tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Text {
+    /// `english` (punctuation and clitics apart: `do n't`) or `whitespace`.
+    #[schemars(extend("enum" = ["english", "whitespace"]))]
+    pub tokenizer: String,
+    /// Lower-case before counting and looking up.
+    pub lowercase: bool,
+    /// Most words the vocabulary keeps, beside `<unk>` and `<pad>`: the most frequent ones, ties alphabetical.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_vocabulary: Option<usize>,
+    /// Words seen less often in the training split are left out.
+    #[schemars(range(min = 1))]
+    pub min_frequency: u64,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self {
+            tokenizer: "english".to_owned(),
+            lowercase: true,
+            max_vocabulary: None,
+            min_frequency: 1,
+        }
+    }
+}
+
+/// `[vectors]`: which word vectors the embedding starts from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Vectors {
+    /// `sample` (comes with Taper), `glove.6B` (from the Hugging Face Hub, 862 MB), the path of a `.txt`, `.zip`, `.gz`
+    /// or `.zst` file in GloVe's format, or `none`: then the embedding starts from random numbers.
+    #[schemars(length(min = 1))]
+    pub source: String,
+    /// Which file of a `.zip`; without it the only `.txt`, or the one named `*.<dimensions>d.txt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// Numbers a word: the columns of the vector file and of the embedding.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub dimensions: usize,
+    /// How a word of the vocabulary is looked up among the vectors.
+    pub case: Case,
+    /// What the row of a word without a vector holds. `<pad>` is always zero.
+    pub missing: Missing,
+    /// Standard deviation of `missing = "normal"`, bound of `missing = "uniform"`.
+    #[schemars(extend("exclusiveMinimum" = 0.0, "maximum" = 100.0))]
+    pub missing_scale: f64,
+}
+
+impl Default for Vectors {
+    fn default() -> Self {
+        Self {
+            source: "none".to_owned(),
+            member: None,
+            dimensions: 100,
+            case: Case::Fallback,
+            missing: Missing::Zero,
+            missing_scale: 0.1,
+        }
+    }
+}
+
+/// How a word of the vocabulary is looked up among the vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Case {
+    /// As it is written.
+    Exact,
+    /// Lower-cased.
+    Lower,
+    /// As it is written, else lower-cased.
+    Fallback,
+}
+
+/// What the row of a word without a vector holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// Zeros.
+    Zero,
+    /// Normal numbers of mean 0 and standard deviation `missing_scale`.
+    Normal,
+    /// Uniform numbers in [-`missing_scale`, `missing_scale`].
+    Uniform,
+}

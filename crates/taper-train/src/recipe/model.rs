@@ -1,0 +1,82 @@
+//! The table `[model]`: the network.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `[model]`: embedding -> LSTM -> pooling -> linear -> logits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Model {
+    /// Width of the hidden state of each direction.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub hidden_size: usize,
+    /// LSTM layers on top of each other.
+    #[schemars(range(min = 1, max = 64))]
+    pub num_layers: usize,
+    /// Reads each text from both ends.
+    pub bidirectional: bool,
+    /// How the hidden states of a text become one vector.
+    pub pooling: Pooling,
+    /// Whether padding reaches the network.
+    pub padding: Padding,
+    /// Shares of values dropped in training.
+    pub dropout: Dropout,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self {
+            hidden_size: 128,
+            num_layers: 1,
+            bidirectional: true,
+            pooling: Pooling::Concat,
+            padding: Padding::Mask,
+            dropout: Dropout::default(),
+        }
+    }
+}
+
+/// How the hidden states of a text become one vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// The last layer's final hidden state of each direction, side by side.
+    Last,
+    /// The greatest value of each feature over the tokens.
+    Max,
+    /// The mean of each feature over the tokens.
+    Mean,
+    /// `last`, `max` and `mean` side by side.
+    Concat,
+}
+
+/// Whether padding reaches the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Padding {
+    /// Never: the final state is that of the last real token.
+    Mask,
+    /// As the tutorial has it: every text is padded to the longest of its batch, and the LSTM reads the padding.
+    Tutorial,
+}
+
+/// `model.dropout`: shares of values dropped in training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dropout {
+    /// Of the embedded tokens.
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    pub embedding: f64,
+    /// Between LSTM layers; of no effect with one layer.
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    pub between_layers: f64,
+    /// Of the pooled vector, before the linear layer.
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    pub output: f64,
+}
+
+impl Default for Dropout {
+    fn default() -> Self {
+        Self { embedding: 0.5, between_layers: 0.5, output: 0.5 }
+    }
+}

@@ -1,0 +1,278 @@
+//! Recipes: what comes with the crate, what files and overrides may say, and what errors tell.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+fn error(text: &str, overrides: &[&str]) -> String {
+    let overrides: Vec<String> = overrides.iter().map(|&each| each.to_owned()).collect();
+    Recipe::parse(text, "my.toml", &overrides).unwrap_err().to_string()
+}
+
+#[test]
+fn quickstart_is_what_it_says() {
+    let expected = Recipe {
+        description: "One bidirectional LSTM on the 2,000 reviews that come with Taper; about a minute on a laptop"
+            .to_owned(),
+        seed: 1,
+        data: Data {
+            dataset: "sample".to_owned(),
+            hold_out: None,
+        },
+        text: Text {
+            tokenizer: "english".to_owned(),
+            lowercase: true,
+            max_vocabulary: Some(10_000),
+            min_frequency: 1,
+        },
+        vectors: Vectors {
+            source: "sample".to_owned(),
+            member: None,
+            dimensions: 100,
+            case: Case::Exact,
+            missing: Missing::Zero,
+            missing_scale: 0.1,
+        },
+        model: Model {
+            hidden_size: 64,
+            num_layers: 1,
+            bidirectional: true,
+            pooling: Pooling::Concat,
+            padding: Padding::Mask,
+            dropout: Dropout {
+                embedding: 0.5,
+                between_layers: 0.0,
+                output: 0.5,
+            },
+        },
+        train: Train {
+            epochs: 5,
+            batch_size: 32,
+            batches_per_pool: 100,
+            max_length: Some(400),
+            clip_norm: None,
+            evaluate_on: EvaluateOn::Validation,
+            evaluate: Evaluate::After,
+            select: Select::Best,
+            report_every: None,
+            freeze_embedding: false,
+            optimizer: Optimizer {
+                kind: OptimizerKind::Adam,
+                learning_rate: 1e-3,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+                weight_decay: 0.0,
+            },
+        },
+    };
+    assert_eq!(Recipe::load("quickstart", &[]).unwrap(), expected);
+}
+
+#[test]
+fn tutorial_is_to_the_letter() {
+    let expected = Recipe {
+        description:
+            "The tutorial's two bidirectional LSTM layers of 256 on all of IMDB with GloVe 6B 100d"
+                .to_owned(),
+        seed: 1,
+        data: Data { dataset: "imdb".to_owned(), hold_out: None },
+        text: Text {
+            tokenizer: "english".to_owned(),
+            lowercase: false,
+            max_vocabulary: Some(10_000),
+            min_frequency: 1,
+        },
+        vectors: Vectors {
+            source: "glove.6B".to_owned(),
+            member: Some("glove.6B.100d.txt".to_owned()),
+            dimensions: 100,
+            case: Case::Exact,
+            missing: Missing::Zero,
+            missing_scale: 0.1,
+        },
+        model: Model {
+            hidden_size: 256,
+            num_layers: 2,
+            bidirectional: true,
+            pooling: Pooling::Last,
+            padding: Padding::Mask,
+            dropout: Dropout { embedding: 0.5, between_layers: 0.5, output: 0.5 },
+        },
+        train: Train {
+            epochs: 10,
+            batch_size: 30,
+            batches_per_pool: 100,
+            max_length: None,
+            clip_norm: None,
+            evaluate_on: EvaluateOn::Test,
+            evaluate: Evaluate::Before,
+            select: Select::Last,
+            report_every: Some(10),
+            freeze_embedding: false,
+            optimizer: Optimizer {
+                kind: OptimizerKind::Adam,
+                learning_rate: 1e-3,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+                weight_decay: 0.0,
+            },
+        },
+    };
+    assert_eq!(Recipe::load("tutorial", &[]).unwrap(), expected);
+}
+
+#[test]
+fn every_embedded_recipe_has_a_description_and_survives_a_round_trip() {
+    for (name, description) in Recipe::embedded() {
+        assert!(!description.is_empty(), "{name}");
+        let recipe = Recipe::load(name, &[]).unwrap();
+        let again = Recipe::parse(&recipe.to_toml().unwrap(), "again", &[]).unwrap();
+        assert_eq!(again, recipe);
+        recipe.check().unwrap();
+    }
+}
+
+#[test]
+fn optional_keys_survive_a_round_trip() {
+    let text = "[data]\nhold_out = { fraction = 0.25, by = \"record\" }\n[train]\nclip_norm = 1\nmax_length = 7\n";
+    let recipe = Recipe::parse(text, "my.toml", &[]).unwrap();
+    assert_eq!(recipe.data.hold_out, Some(HoldOut { fraction: 0.25, by: HoldOutBy::Record }));
+    assert_eq!(recipe.train.clip_norm, Some(1.0));
+    let again = Recipe::parse(&recipe.to_toml().unwrap(), "again", &[]).unwrap();
+    assert_eq!(again, recipe);
+}
+
+#[test]
+fn overrides_reach_every_kind_of_key() {
+    let overrides = [
+        "train.epochs=2",
+        "train.optimizer.learning_rate=2e-3",
+        "train.optimizer.kind=adamw",
+        "model.bidirectional=false",
+        "model.dropout={ embedding = 0.25 }",
+        "data.dataset=data/my reviews.tar.gz",
+        "data.hold_out.fraction=0.2",
+        "train.max_length=none",
+        "vectors.source=none",
+    ]
+    .map(str::to_owned);
+    let recipe = Recipe::load("quickstart", &overrides).unwrap();
+    assert_eq!(recipe.train.epochs, 2);
+    assert!((recipe.train.optimizer.learning_rate - 2e-3).abs() < 1e-12);
+    assert_eq!(recipe.train.optimizer.kind, OptimizerKind::AdamW);
+    assert!(!recipe.model.bidirectional);
+    assert!((recipe.model.dropout.embedding - 0.25).abs() < 1e-12);
+    assert_eq!(recipe.data.dataset, "data/my reviews.tar.gz");
+    let hold_out = recipe.data.hold_out.unwrap();
+    assert!((hold_out.fraction - 0.2).abs() < 1e-12);
+    assert_eq!(hold_out.by, HoldOutBy::Group);
+    assert_eq!(recipe.train.max_length, None);
+    assert_eq!(recipe.vectors.source, "none");
+}
+
+#[test]
+fn unknown_keys_name_the_line_and_the_nearest_key() {
+    let text = "seed = 3\n[train]\nepochs = 4\nepcohs = 5\n";
+    let message = error(text, &[]);
+    assert!(message.starts_with("my.toml:4: unknown key `train.epcohs`"), "{message}");
+    assert!(message.contains("did you mean `train.epochs`?"), "{message}");
+    assert!(message.contains("batch_size"), "{message}");
+
+    let message = error("epochs = 5\n", &[]);
+    assert!(message.contains("my.toml:1: unknown key `epochs`"), "{message}");
+    assert!(message.contains("did you mean `train.epochs`?"), "{message}");
+
+    let message = error("", &["model.hiden_size=3"]);
+    assert!(message.starts_with("--set model.hiden_size=3: "), "{message}");
+    assert!(message.contains("did you mean `model.hidden_size`?"), "{message}");
+}
+
+#[test]
+fn values_out_of_range_name_key_value_and_range() {
+    let cases = [
+        (
+            "[model.dropout]\noutput = 1.0",
+            "my.toml:2: `model.dropout.output` is 1.0; must be at least 0 and less than 1",
+        ),
+        ("[train]\nepochs = 0", "my.toml:2: `train.epochs` is 0; must be at least 1"),
+        ("[train]\nepochs = 1.5", "must be a whole number"),
+        ("[train]\nepochs = \"two\"", "must be a whole number"),
+        ("[train.optimizer]\nlearning_rate = 0", "must be greater than 0"),
+        (
+            "[train.optimizer]\nlearning_rate = nan",
+            "`train.optimizer.learning_rate` is nan; must be greater than 0",
+        ),
+        ("[train]\nclip_norm = inf", "`train.clip_norm` is inf; must be"),
+        ("[model]\nhidden_size = -3", "must be at least 1"),
+        (
+            "[model]\npooling = \"lats\"",
+            "must be one of \"last\", \"max\", \"mean\", \"concat\" (did you mean \"last\"?)",
+        ),
+        ("[text]\ntokenizer = \"german\"", "must be one of \"english\", \"whitespace\""),
+        ("[data]\ndataset = \"\"", "must not be empty"),
+        ("[data]\nhold_out = 0.1", "must be a table"),
+        ("[data]\nhold_out = { fraction = 1.0 }", "must be greater than 0 and less than 1"),
+        ("seed = -1", "my.toml:1: `seed` is -1; must be at least 0"),
+        ("model = 3", "`model` is 3; must be a table"),
+    ];
+    for (text, expected) in cases {
+        let message = error(text, &[]);
+        assert!(message.contains(expected), "{text:?}: {message}");
+    }
+    let message = error("[train]\nepochs = 3", &["train.epochs=0"]);
+    assert!(message.starts_with("--set train.epochs=0: `train.epochs` is 0"), "{message}");
+}
+
+#[test]
+fn a_recipe_made_in_memory_is_checked_too() {
+    let mut recipe = Recipe::default();
+    recipe.check().unwrap();
+    recipe.model.num_layers = 0;
+    let message = recipe.check().unwrap_err().to_string();
+    assert!(message.contains("`model.num_layers` is 0; must be at least 1"), "{message}");
+}
+
+#[test]
+fn the_test_split_never_chooses_the_model() {
+    let message = error("[train]\nevaluate_on = \"test\"\nselect = \"best\"", &[]);
+    assert!(message.contains("train.select"), "{message}");
+}
+
+#[test]
+fn what_is_not_toml_names_the_line() {
+    let message = error("seed = 1\n[train\n", &[]);
+    assert!(message.starts_with("my.toml:2: not TOML"), "{message}");
+    let message = error("", &["train.epochs"]);
+    assert!(message.contains("expected KEY=VALUE"), "{message}");
+}
+
+#[test]
+fn unknown_names_list_the_embedded_recipes() {
+    let message = Recipe::load("tutorail", &[]).unwrap_err().to_string();
+    assert!(message.contains("quickstart, tutorial"), "{message}");
+    assert!(message.contains("did you mean `tutorial`?"), "{message}");
+    let message = Recipe::load("no/such.toml", &[]).unwrap_err().to_string();
+    assert!(message.starts_with("no/such.toml: cannot read the recipe"), "{message}");
+}
+
+#[test]
+fn the_schema_documents_every_key() {
+    fn walk(path: &str, schema: &serde_json::Value, seen: &mut Vec<String>) {
+        let table = schema["anyOf"].get(0).unwrap_or(schema);
+        let Some(properties) = table["properties"].as_object() else {
+            return;
+        };
+        for (key, value) in properties {
+            let path = format!("{path}.{key}");
+            assert!(value["description"].is_string(), "{path} has no description");
+            walk(&path, value, seen);
+            seen.push(path);
+        }
+    }
+    let mut seen = Vec::new();
+    walk("", &Recipe::schema(), &mut seen);
+    for key in [".seed", ".data.hold_out.by", ".train.optimizer.beta2"] {
+        assert!(seen.iter().any(|path| path == key), "{key} is missing: {seen:?}");
+    }
+}
