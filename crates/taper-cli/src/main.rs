@@ -1,2 +1,53 @@
-//! The `taper` command.
-fn main() {}
+//! The `taper` command: prepare, train, evaluate, predict.
+//!
+//! Results go to stdout, logs and bars to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130
+//! interrupted (after a checkpoint). This is the one place that reads the environment.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a terminal program")]
+
+mod args;
+mod commands;
+mod console;
+mod environment;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use console::Console;
+
+/// A program that was asked to stop did so.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let console = Console::new(args.quiet);
+    if let Some(threads) = args.threads {
+        // It fails only if the pool exists already, and nothing has used it yet.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
+    }
+    let result = match args.command {
+        Command::Prepare(command) => commands::prepare::run(command, &args.data, &console),
+        Command::Train(command) => commands::train::run(command, &args.data, &console),
+        Command::Evaluate(command) => commands::evaluate::run(&command, &console),
+        Command::Predict(command) => commands::predict::run(&command),
+        Command::Tokenize(command) => commands::tokenize::run(&command),
+        Command::Recipe(command) => commands::recipe::run(&command),
+        Command::Completions { shell } => commands::completions(shell),
+    };
+    match result {
+        Ok(code) => code,
+        // Whoever reads our output has had enough: nothing is wrong.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            console.error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.root_cause().downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}

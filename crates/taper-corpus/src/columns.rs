@@ -127,7 +127,7 @@ pub(crate) fn class_names_of(splits: &[(String, Vec<PathBuf>)]) -> Result<Vec<St
             named = Some(classes);
         }
         if rows == 0 {
-            let path = files.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
+            let path = files.first().map_or(Path::new(""), PathBuf::as_path);
             return Err(Error::NoRows { place: Place::file(path), split: Some(split.clone()) });
         }
     }
@@ -145,7 +145,7 @@ fn numbered_classes(splits: &[(String, Vec<PathBuf>)]) -> Result<Vec<String>> {
         while let Some(next) = labels.next_batch() {
             let (row, batch) = next?;
             let column = widen(path, row, &batch, "label", &DataType::Int64)?;
-            let column = column.as_ref().map(|array| array.as_primitive::<Int64Type>());
+            let column = column.as_ref().map(AsArray::as_primitive::<Int64Type>);
             highest = highest.max(column.and_then(arrow::compute::max).unwrap_or(-1));
         }
     }
@@ -234,7 +234,7 @@ impl Records {
                 place: Place::row(path, row),
                 problem: "the text is null; give every row a string".to_owned(),
             })?;
-            let label = labels.as_ref().map(|array| array.as_primitive::<Int64Type>());
+            let label = labels.as_ref().map(AsArray::as_primitive::<Int64Type>);
             let label = label.filter(|array| array.is_valid(index)).map(|array| array.value(index));
             records.push(Record {
                 id: string(ids.as_ref(), index)

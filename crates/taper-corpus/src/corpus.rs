@@ -67,14 +67,14 @@ impl CorpusWriter {
     ///
     /// # Errors
     /// A label outside the class names; a split name that cannot be a file name; a full disk.
+    #[allow(clippy::needless_pass_by_value)] // Sources hand their records over; so do visitors.
     pub fn write(&mut self, split: &str, record: Record) -> Result<()> {
         let known = self.splits.iter().position(|writer| writer.summary.split == split);
-        let index = match known {
-            Some(index) => index,
-            None => {
-                self.splits.push(self.start_split(split)?);
-                self.splits.len() - 1
-            }
+        let index = if let Some(index) = known {
+            index
+        } else {
+            self.splits.push(self.start_split(split)?);
+            self.splits.len() - 1
         };
         if let Some(label) = record.label
             && label as usize >= self.class_names.len()

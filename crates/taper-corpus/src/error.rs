@@ -10,35 +10,41 @@ use parquet::errors::ParquetError;
 /// The result of everything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Where a problem stands: a file, and where known the archive member or the row in it.
+/// Where a problem stands: a file, and where known the archive member and the row or line in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The file (or folder) as the caller named it.
     pub path: PathBuf,
     /// The member of an archive, such as `aclImdb/train/pos/0_9.txt`.
-    pub member: Option<String>,
+    pub member: Option<Box<str>>,
+    /// The row or line.
+    pub position: Option<Position>,
+}
+
+/// A row or a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position {
     /// The row of a Parquet file, counted from 0.
-    pub row: Option<u64>,
+    Row(u64),
     /// The line of a text file, counted from 1.
-    pub line: Option<u64>,
+    Line(u64),
 }
 
 impl Place {
     pub(crate) fn file(path: &Path) -> Self {
-        Self { path: path.to_owned(), member: None, row: None, line: None }
+        Self { path: path.to_owned(), member: None, position: None }
     }
 
     pub(crate) fn member(path: &Path, member: &str) -> Self {
-        Self { member: Some(member.to_owned()), ..Self::file(path) }
+        Self { member: Some(member.into()), ..Self::file(path) }
     }
 
     pub(crate) fn row(path: &Path, row: u64) -> Self {
-        Self { row: Some(row), ..Self::file(path) }
+        Self { position: Some(Position::Row(row)), ..Self::file(path) }
     }
 
-    pub(crate) fn at_line(mut self, line: u64) -> Self {
-        self.line = Some(line);
-        self
+    pub(crate) fn at_line(self, line: u64) -> Self {
+        Self { position: Some(Position::Line(line)), ..self }
     }
 }
 
@@ -48,13 +54,11 @@ impl fmt::Display for Place {
         if let Some(member) = &self.member {
             write!(f, ", member {member}")?;
         }
-        if let Some(row) = self.row {
-            write!(f, ", row {row} (counted from 0)")?;
+        match self.position {
+            Some(Position::Row(row)) => write!(f, ", row {row} (counted from 0)"),
+            Some(Position::Line(line)) => write!(f, ", line {line}"),
+            None => Ok(()),
         }
-        if let Some(line) = self.line {
-            write!(f, ", line {line}")?;
-        }
-        Ok(())
     }
 }
 
@@ -246,10 +250,10 @@ pub enum Error {
     },
 
     /// The bytes arrived whole, but are another file than the pinned one.
-    #[error("{place} (from {url}) is not the pinned file: expected {expected}, found {found}")]
+    #[error("{} (from {url}) is not the pinned file: expected {expected}, found {found}", path.display())]
     WrongFile {
         /// The file in the cache.
-        place: Place,
+        path: PathBuf,
         /// The address.
         url: String,
         /// The pinned hash or hashes.

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::fingerprint::ContentFingerprint;
 use crate::hub::{HubConfig, HubFile, HubRepo, Progress, fetch_checked};
 use crate::source::{HubLayout, Source};
@@ -100,7 +100,7 @@ impl Pin {
             Err(error) => format!("no readable content ({error})"),
         };
         Err(Error::WrongFile {
-            place: Place::file(path),
+            path: path.to_owned(),
             url: url.to_owned(),
             expected: format!("sha256 {} or content {}", self.sha256, self.content),
             found: format!("sha256 {} and {content}", found.sha256),

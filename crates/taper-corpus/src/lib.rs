@@ -14,8 +14,6 @@ mod error;
 mod fingerprint;
 mod glove;
 pub mod hub;
-mod hub_cache;
-mod hub_download;
 pub mod imdb;
 mod layout;
 mod read;
@@ -28,7 +26,7 @@ mod write;
 
 pub use columns::{Records, records};
 pub use corpus::{CorpusWriter, SplitSummary};
-pub use error::{Error, Place, Result};
+pub use error::{Error, Place, Position, Result};
 pub use fingerprint::ContentFingerprint;
 pub use glove::glove_6b;
 pub use hub::{HubConfig, HubFile, HubRepo, fetch};

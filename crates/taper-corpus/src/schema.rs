@@ -5,13 +5,41 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::file::metadata::{FileMetaData, KeyValue};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 /// The key under which Hugging Face's `datasets` keeps the features of a Parquet file.
 pub(crate) const HUGGINGFACE_KEY: &str = "huggingface";
 
 /// The prefix of this project's own keys.
 pub(crate) const LINEAGE_PREFIX: &str = "taper.";
+
+/// The `huggingface` key's JSON. Structs rather than a JSON map: their order is the columns' and
+/// does not hang on which features of `serde_json` a build turns on.
+#[derive(Serialize)]
+struct Features<'a> {
+    info: Info<'a>,
+}
+
+#[derive(Serialize)]
+struct Info<'a> {
+    features: Columns<'a>,
+}
+
+#[derive(Serialize)]
+struct Columns<'a> {
+    id: Feature<'a>,
+    text: Feature<'a>,
+    label: Feature<'a>,
+    group: Feature<'a>,
+}
+
+#[derive(Serialize, Clone, Copy)]
+#[serde(tag = "_type")]
+enum Feature<'a> {
+    Value { dtype: &'a str },
+    ClassLabel { names: &'a [String] },
+}
 
 /// The columns of a corpus: `id`, `text`, `label` (null where unlabelled), `group`.
 pub fn corpus_schema() -> SchemaRef {
@@ -28,14 +56,21 @@ pub(crate) fn corpus_metadata(
     class_names: &[String],
     lineage: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
-    let string = json!({ "dtype": "string", "_type": "Value" });
-    let features = json!({ "info": { "features": {
-        "id": string,
-        "text": string,
-        "label": { "names": class_names, "_type": "ClassLabel" },
-        "group": string,
-    } } });
-    let mut metadata = BTreeMap::from([(HUGGINGFACE_KEY.to_owned(), features.to_string())]);
+    let string = Feature::Value { dtype: "string" };
+    let names = class_names;
+    let features = Features {
+        info: Info {
+            features: Columns {
+                id: string,
+                text: string,
+                label: Feature::ClassLabel { names },
+                group: string,
+            },
+        },
+    };
+    // Strings and maps alone: there is nothing in it that JSON could refuse.
+    let features = serde_json::to_string(&features).unwrap_or_default();
+    let mut metadata = BTreeMap::from([(HUGGINGFACE_KEY.to_owned(), features)]);
     for (key, value) in lineage {
         metadata.insert(format!("{LINEAGE_PREFIX}{key}"), value.clone());
     }
@@ -72,6 +107,10 @@ mod tests {
         let metadata = corpus_metadata(&names, &BTreeMap::from([("seed".into(), "1".into())]));
         assert_eq!(class_names(&metadata[HUGGINGFACE_KEY]), Some(names));
         assert_eq!(metadata["taper.seed"], "1");
+        assert_eq!(
+            metadata[HUGGINGFACE_KEY],
+            r#"{"info":{"features":{"id":{"_type":"Value","dtype":"string"},"text":{"_type":"Value","dtype":"string"},"label":{"_type":"ClassLabel","names":["neg","pos"]},"group":{"_type":"Value","dtype":"string"}}}}"#
+        );
     }
 
     #[test]

@@ -114,9 +114,9 @@ pub enum Error {
 #[non_exhaustive]
 pub enum LineProblem {
     /// Fewer or more numbers than asked for.
-    #[error("{found} numbers after the word, expected {expected}{}", width_hint(*first_line))]
+    #[error("{found} fields after the word, expected {expected} numbers{}", width_hint(*first_line))]
     Width {
-        /// Numbers on the line.
+        /// Fields on the line, the word not counted.
         found: usize,
         /// Numbers asked for.
         expected: usize,
@@ -129,9 +129,14 @@ pub enum LineProblem {
         /// Numbers asked for.
         expected: usize,
     },
-    /// A line that begins with a space.
-    #[error("the line begins with a space, expected a word first")]
-    NoWord,
+    /// No word, or one with a space too many before or behind it.
+    #[error(
+        "the word is `{found}`, expected one with no space before it and a single space behind"
+    )]
+    Spaced {
+        /// What stands before the numbers.
+        found: String,
+    },
     /// A field that is not a number.
     #[error("field {field} is `{found}`, expected a finite number")]
     NotANumber {

@@ -1,3 +1,5 @@
+//! Text to tokens to ids; vocabulary; word vectors aligned to it. No data files of a training run, no tensors.
+//!
 #![doc = include_str!("../README.md")]
 
 mod align;

@@ -5,11 +5,9 @@ mod encoded;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::Int64Type;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
-use taper_corpus::{Record, shards};
+use taper_corpus::Record;
 use taper_text::Tokenizer;
 
 pub use encoded::EncodedSplit;

@@ -104,6 +104,51 @@ pub enum Error {
         message: String,
     },
 
+    /// A run or a model directory that is not whole, or cannot be used as asked.
+    #[error("{}: {message}", path.display())]
+    Run {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was found and what would be right.
+        message: String,
+    },
+
+    /// A checkpoint that is damaged.
+    #[error("{problem}; {advice}")]
+    Checkpoint {
+        /// The file and what is wrong with it.
+        problem: String,
+        /// Which checkpoint to fall back on.
+        advice: String,
+    },
+
+    /// Training that went out of bounds.
+    #[error(
+        "step {step}: the loss is {loss}, the gradient's norm {gradient_norm}; try a lower \
+         `train.optimizer.learning_rate` or a `train.clip_norm`"
+    )]
+    Diverged {
+        /// The optimizer step, from 1.
+        step: u32,
+        /// Loss of its batch.
+        loss: f64,
+        /// L2 norm of its gradient.
+        gradient_norm: f64,
+    },
+
+    /// A device that cannot be used.
+    #[error("device `{device}`: {message}")]
+    Device {
+        /// As it was asked for.
+        device: String,
+        /// What is missing.
+        message: String,
+    },
+
+    /// The model failed.
+    #[error(transparent)]
+    Lstm(#[from] taper_lstm::Error),
+
     /// Labelled texts that cannot be trained on.
     #[error("{dataset}: {message}")]
     Dataset {
@@ -115,6 +160,10 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn run(path: &Path, message: impl Into<String>) -> Self {
+        Self::Run { path: path.to_owned(), message: message.into() }
+    }
+
     /// For `map_err`: an [`Error::Io`] that knows its path.
     pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();

@@ -1,20 +1,44 @@
-//! Recipes, preparation and training of LSTM text classifiers: the one crate that sees texts, tokens and tensors.
+#![doc = include_str!("../README.md")]
 //!
 //! - [`recipe`]: what to train, on what and how, as TOML;
 //! - [`prepare`]: raw texts to token ids on disk, stage by stage, each skipped while it is up to date;
 //! - [`artifacts`]: typed readers of what [`prepare`] wrote;
-//! - [`manifest`]: what a prepared folder says about itself.
+//! - [`manifest`]: what a prepared folder says about itself;
+//! - [`train`](train()): the loop, over a [`Run`]'s folder with its [`checkpoint`]s, telling [`TrainEvent`]s;
+//! - [`evaluate`](evaluate()) and [`Predictor`]: what a model directory is good for.
 
 pub mod artifacts;
+pub mod batch;
+pub mod checkpoint;
+pub mod gradients;
+pub mod loss;
 pub mod manifest;
+pub mod metrics;
+pub mod model;
+pub mod optimizer;
 pub mod prepare;
 pub mod recipe;
+pub mod step;
 
 mod atomic;
+mod card;
+mod device;
 mod error;
+mod evaluate;
+mod events;
 mod fingerprint;
+mod predict;
+mod run;
+mod train;
 
 pub use artifacts::Prepared;
+pub use device::DeviceChoice;
 pub use error::{Error, Result};
+pub use evaluate::{Evaluation, evaluate};
+pub use events::TrainEvent;
+pub use model::Model;
+pub use predict::{Prediction, Predictor};
 pub use prepare::prepare;
 pub use recipe::Recipe;
+pub use run::{PreparedReference, Run};
+pub use train::{Outcome, Summary, train};

@@ -35,7 +35,7 @@ pub use vectors::VectorsReport;
 
 use crate::artifacts::{self, Prepared};
 use crate::manifest::{Manifest, SplitManifest, Stage};
-use crate::{Error, Recipe, Result, fingerprint};
+use crate::{Error, Recipe, Result};
 use workspace::Workspace;
 
 /// Prepares `options.output`, as far as it is not up to date, and opens it.
@@ -49,6 +49,7 @@ pub fn prepare(
     events: &mut dyn FnMut(PrepareEvent),
 ) -> Result<Prepared> {
     options.recipe.check()?;
+    options.check_paths()?;
     let mut work = Preparation {
         recipe: options.recipe,
         workspace: Workspace::open(options.output, begin(options.recipe))?,

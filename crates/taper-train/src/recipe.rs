@@ -36,6 +36,7 @@ pub use train::{Evaluate, EvaluateOn, Optimizer, OptimizerKind, Select, Train};
 
 use crate::{Error, Result};
 use document::Document;
+pub(crate) use document::nearest;
 
 /// Everything that decides a training run, apart from the machine it runs on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

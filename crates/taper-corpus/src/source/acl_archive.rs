@@ -25,6 +25,9 @@ enum Member {
     Other,
 }
 
+/// Called with a file's name, what it is, and its content; says whether to go on.
+type Each<'a> = dyn FnMut(&str, Member, &mut dyn Read) -> Result<ControlFlow<()>> + 'a;
+
 impl AclImdbArchive {
     pub(super) fn new(path: &Path) -> Self {
         Self { path: path.to_owned() }
@@ -64,10 +67,7 @@ impl AclImdbArchive {
     }
 
     /// Hands every file to `each`, then reads on to the end, where gzip keeps its checksum.
-    fn scan(
-        &self,
-        each: &mut dyn FnMut(&str, Member, &mut dyn Read) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+    fn scan(&self, each: &mut Each<'_>) -> Result<()> {
         let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
         let mut archive =
             Archive::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file)));

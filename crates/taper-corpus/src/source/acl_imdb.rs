@@ -122,7 +122,7 @@ impl Movies {
         let title = titles.get(id as usize).ok_or_else(|| Error::Malformed {
             place: place.clone(),
             problem: format!(
-                "has {} lines, but review {id} of {}/{} needs line {}; one line a review is expected",
+                "ends after line {}, but review {id} of {}/{} needs line {}; one line a review is expected",
                 titles.len(),
                 folder.set,
                 folder.class,

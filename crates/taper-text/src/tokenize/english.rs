@@ -4,6 +4,8 @@
 //! case folding, no `\s`, `\w` or `\b`, whose meanings differ, no look-around in the long patterns, and no repetition
 //! that can meet another over the same characters, so that time is linear in a backtracking engine too.
 
+use std::collections::BTreeMap;
+
 /// Both apostrophes.
 pub(super) const APOSTROPHES: [char; 2] = ['\'', '’'];
 
@@ -96,13 +98,15 @@ pub(super) fn joined() -> Vec<(String, String)> {
     pairs
 }
 
-/// The heads of [`joined`], each where its tail ends the piece.
+/// The heads of [`joined`], each where its tail ends the piece: a short look-ahead a tail, tried at the start only.
 pub(super) fn joined_pattern() -> String {
-    let alternatives: Vec<String> = joined()
-        .iter()
-        .map(|(head, tail)| format!(r"{head}(?={}\z)", tail.replace('.', r"\.")))
-        .collect();
-    format!(r"\A(?:{})", alternatives.join("|"))
+    let mut heads: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (head, tail) in joined() {
+        heads.entry(tail.replace('.', r"\.")).or_default().push(head);
+    }
+    let groups: Vec<String> =
+        heads.iter().map(|(tail, heads)| format!(r"(?:{})(?={tail}\z)", heads.join("|"))).collect();
+    format!(r"\A(?:{})", groups.join("|"))
 }
 
 fn capitalised(word: &str) -> String {

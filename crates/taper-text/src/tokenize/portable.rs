@@ -135,25 +135,17 @@ impl Tokenizer {
         }
         let section = |name: &str| file.get(name).cloned().unwrap_or(Value::Null);
         let (normalizer, pre_tokenizer) = (section("normalizer"), section("pre_tokenizer"));
-        let tokenizer =
-            match Tokenizer::recognise(&normalizer, &pre_tokenizer).map_err(Shape::Own)? {
-                Some(tokenizer) => tokenizer,
-                None => {
-                    let unread = |what: &str, error: serde_json::Error| {
-                        other(
-                            format!("a `{what}` section that cannot be read ({error})"),
-                            "one that tokenizers 0.23 reads",
-                        )
-                    };
-                    let portable = Portable {
-                        normalizer: serde_json::from_value(normalizer)
-                            .map_err(|error| unread("normalizer", error))?,
-                        pre_tokenizer: serde_json::from_value(pre_tokenizer)
-                            .map_err(|error| unread("pre_tokenizer", error))?,
-                    };
-                    Tokenizer { engine: Engine::Foreign(portable).into(), vocabulary: None }
-                }
+        let tokenizer = if let Some(named) =
+            Tokenizer::recognise(&normalizer, &pre_tokenizer).map_err(Shape::Own)?
+        {
+            named
+        } else {
+            let portable = Portable {
+                normalizer: readable("normalizer", normalizer)?,
+                pre_tokenizer: readable("pre_tokenizer", pre_tokenizer)?,
             };
+            Tokenizer { engine: Engine::Foreign(portable.into()).into(), vocabulary: None }
+        };
         tokenizer.with_vocabulary(&vocabulary).map_err(Shape::Own)
     }
 }
@@ -166,6 +158,19 @@ enum Shape {
 
 fn other(found: impl Into<String>, expected: impl Into<String>) -> Shape {
     Shape::Other { found: found.into(), expected: expected.into() }
+}
+
+/// A section of the file as `tokenizers` reads it; null is none.
+fn readable<T: serde::de::DeserializeOwned>(
+    name: &str,
+    section: Value,
+) -> std::result::Result<Option<T>, Shape> {
+    serde_json::from_value(section).map_err(|error| {
+        other(
+            format!("a `{name}` section that cannot be read ({error})"),
+            "one that tokenizers 0.23 reads",
+        )
+    })
 }
 
 /// The vocabulary of a `WordLevel` model whose ids are 0, 1, 2, … with `<unk>` and `<pad>` first.

@@ -49,12 +49,12 @@ impl<'b> Line<'b> {
         {
             return Err(LineProblem::Width { found: spaces, expected: dimensions, first_line });
         }
-        if word.is_empty() || word.starts_with(b" ") {
-            return Err(LineProblem::NoWord);
-        }
         let word = std::str::from_utf8(word).map_err(|_| LineProblem::NotUtf8 {
             lossy: String::from_utf8_lossy(word).into_owned(),
         })?;
+        if word.is_empty() || word.starts_with(' ') || word.ends_with(' ') {
+            return Err(LineProblem::Spaced { found: word.to_owned() });
+        }
         Ok(Line { word, numbers: numbers.get(1..).unwrap_or_default() })
     }
 

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 fn counts(tokens: &[&str]) -> TokenCounts {
     let mut counts = TokenCounts::new();
-    tokens.iter().for_each(|token| counts.add(token));
+    for token in tokens {
+        counts.add(token);
+    }
     counts
 }
 
@@ -84,7 +86,9 @@ proptest! {
         let before = merged(&parts);
         let places = parts.len();
         parts.rotate_left(turn % places);
-        parts.iter_mut().for_each(|part| part.reverse());
+        for part in &mut parts {
+            part.reverse();
+        }
         prop_assert_eq!(&before, &merged(&parts));
         prop_assert_eq!(before.total(), parts.iter().map(|part| part.len() as u64).sum::<u64>());
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, ListBuilder, PrimitiveArray, PrimitiveBuilder, RecordBatch,
+    ArrayRef, AsArray, ListBuilder, PrimitiveArray, PrimitiveBuilder, RecordBatch,
     UInt32Array,
 };
 use arrow::datatypes::{
@@ -14,7 +14,6 @@ use arrow::datatypes::{
 use taper_corpus::{ShardWriter, batches, shards};
 use taper_text::Tokenizer;
 
-use super::PrepareEvent;
 use super::text::{BATCH_ROWS, texts};
 use crate::fingerprint::Fingerprint;
 use crate::manifest::{SplitManifest, Stage};

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use taper_corpus::HubConfig;
 use taper_text::Coverage;
 
-use crate::Recipe;
 use crate::manifest::Stage;
+use crate::{Error, Recipe, Result, recipe};
 
 /// Where labelled texts come from.
 #[derive(Debug, Clone)]
@@ -79,6 +79,35 @@ impl<'a> PrepareOptions<'a> {
     pub fn new(recipe: &'a Recipe, places: &Places, output: &'a Path) -> Self {
         Self { recipe, dataset: places.dataset(recipe), vectors: places.vectors(recipe), output }
     }
+
+    /// A name that is no name ends up as a path to nowhere; better told with the names there are.
+    pub(super) fn check_paths(&self) -> Result<()> {
+        if let Dataset::Path(path) = &self.dataset {
+            let named = &self.recipe.data.dataset;
+            exists(path, "data.dataset", named, &["sample", "imdb"])?;
+        }
+        if let VectorSource::Path(path) = &self.vectors {
+            let named = &self.recipe.vectors.source;
+            exists(path, "vectors.source", named, &["sample", "glove.6B", "none"])?;
+        }
+        Ok(())
+    }
+}
+
+fn exists(path: &Path, key: &str, named: &str, names: &[&str]) -> Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let suggestion = recipe::nearest(named, names.iter().copied())
+        .filter(|name| name != named)
+        .map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"));
+    Err(Error::Dataset {
+        dataset: path.display().to_string(),
+        message: format!(
+            "no such file or folder, for `{key}` = \"{named}\"{suggestion}; known by name are {}",
+            names.join(", ")
+        ),
+    })
 }
 
 /// What happens during preparation, for whoever draws bars and writes logs.

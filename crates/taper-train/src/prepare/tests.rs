@@ -372,3 +372,13 @@ fn one_class_is_not_a_training_set() {
     let message = room.prepare_as("neg only", "prepared").unwrap_err().to_string();
     assert!(message.contains("fewer than two classes"), "{message}");
 }
+
+#[test]
+fn a_name_that_is_none_lists_those_there_are() {
+    let mut room = Room::new();
+    room.recipe.data.dataset = "imbd".to_owned();
+    let message = room.prepare_as("imbd", "prepared").unwrap_err().to_string();
+    assert!(message.contains("did you mean `imdb`?"), "{message}");
+    assert!(message.contains("known by name are sample, imdb"), "{message}");
+    assert!(!room.at("prepared").exists());
+}

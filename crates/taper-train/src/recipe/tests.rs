@@ -84,7 +84,7 @@ fn tutorial_is_to_the_letter() {
         },
         vectors: Vectors {
             source: "glove.6B".to_owned(),
-            member: Some("glove.6B.100d.txt".to_owned()),
+            member: None,
             dimensions: 100,
             case: Case::Exact,
             missing: Missing::Zero,

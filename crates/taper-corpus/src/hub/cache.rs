@@ -13,17 +13,17 @@ use std::path::{Path, PathBuf};
 use hf_hub::{Repo, RepoType};
 
 use crate::error::{Error, Result};
-use crate::hub::{HubConfig, HubFile, HubRepo};
+use crate::hub::file::{HubConfig, HubFile, HubRepo};
 
 /// The cache, as far as it concerns one file.
-pub(crate) struct Cache {
+pub(super) struct Cache {
     root: PathBuf,
     repo: Repo,
     file: HubFile,
 }
 
 impl Cache {
-    pub(crate) fn new(config: &HubConfig, file: &HubFile) -> Self {
+    pub(super) fn new(config: &HubConfig, file: &HubFile) -> Self {
         let kind = match file.repo {
             HubRepo::Dataset(_) => RepoType::Dataset,
             HubRepo::Model(_) => RepoType::Model,
@@ -35,7 +35,7 @@ impl Cache {
         }
     }
 
-    pub(crate) fn repo(&self) -> &Repo {
+    pub(super) fn repo(&self) -> &Repo {
         &self.repo
     }
 
@@ -45,7 +45,7 @@ impl Cache {
 
     /// A snapshot may be filed under the revision itself (as Python files a commit) or under the
     /// commit that a mirror said it stands for.
-    pub(crate) fn looked_for(&self) -> Vec<PathBuf> {
+    pub(super) fn looked_for(&self) -> Vec<PathBuf> {
         let snapshots = self.folder().join("snapshots");
         let mut places = vec![snapshots.join(&self.file.revision).join(&self.file.path)];
         let reference = self.folder().join("refs").join(&self.file.revision);
@@ -58,29 +58,22 @@ impl Cache {
         places
     }
 
-    pub(crate) fn find(&self) -> Option<PathBuf> {
+    pub(super) fn find(&self) -> Option<PathBuf> {
         self.looked_for().into_iter().find(|path| path.is_file())
     }
 
-    pub(crate) fn blob(&self, tag: &str) -> PathBuf {
+    pub(super) fn blob(&self, tag: &str) -> PathBuf {
         self.folder().join("blobs").join(tag)
     }
 
-    pub(crate) fn snapshot(&self, commit: &str) -> PathBuf {
+    pub(super) fn snapshot(&self, commit: &str) -> PathBuf {
         self.folder().join("snapshots").join(commit).join(&self.file.path)
-    }
-
-    /// The server's tag of a cached file: the name of the blob that it links to.
-    pub(crate) fn tag(&self, path: &Path) -> Option<String> {
-        let blob = fs::canonicalize(path).ok()?;
-        let in_blobs = blob.parent()?.file_name()? == "blobs";
-        in_blobs.then(|| blob.file_name()?.to_str().map(str::to_owned))?
     }
 
     /// Removes the link and the bytes behind it. A link whose bytes are gone goes too: hf-hub
     /// cannot replace one.
-    pub(crate) fn discard(&self, path: &Path) -> Result<()> {
-        let blob = self.tag(path).map(|tag| self.blob(&tag));
+    pub(super) fn discard(&self, path: &Path) -> Result<()> {
+        let blob = tag(path).map(|tag| self.blob(&tag));
         for path in blob.iter().map(PathBuf::as_path).chain([path]) {
             if fs::symlink_metadata(path).is_ok() {
                 fs::remove_file(path).map_err(Error::io("remove", path))?;
@@ -91,7 +84,7 @@ impl Cache {
 
     /// Waits until no other process fetches this file. The system lets go of the lock when its
     /// holder ends, however it ends.
-    pub(crate) fn lock(&self) -> Result<File> {
+    pub(super) fn lock(&self) -> Result<File> {
         let dir = self.root.join(".locks").join("taper").join(self.repo.folder_name());
         fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
         let name = blake3::hash(self.file.describe().as_bytes()).to_hex();
@@ -100,4 +93,11 @@ impl Cache {
         file.lock().map_err(Error::io("lock", &path))?;
         Ok(file)
     }
+}
+
+/// The server's tag of a cached file: the name of the blob that it links to.
+pub(super) fn tag(path: &Path) -> Option<String> {
+    let blob = fs::canonicalize(path).ok()?;
+    let in_blobs = blob.parent()?.file_name()? == "blobs";
+    in_blobs.then(|| blob.file_name()?.to_str().map(str::to_owned))?
 }

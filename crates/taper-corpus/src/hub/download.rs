@@ -9,15 +9,15 @@ use std::time::Duration;
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError, Metadata};
 
 use crate::error::{Error, Result};
-use crate::hub::{HubConfig, HubFile, Progress};
-use crate::hub_cache::Cache;
+use crate::hub::cache::Cache;
+use crate::hub::file::{HubConfig, HubFile, Progress};
 
 /// How often a cut connection or a busy server is tried, with these pauses between.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(200),
-    Duration::from_millis(800),
+    Duration::from_millis(500),
+    Duration::from_millis(1_500),
     Duration::from_secs(3),
-    Duration::from_secs(9),
 ];
 
 /// Why an attempt failed, and whether another one may do better.
@@ -28,7 +28,7 @@ enum Failure {
 
 /// Fetches into the cache and holds the result to the announced length; resumes what an earlier
 /// attempt left, in this process or another.
-pub(crate) fn download(
+pub(super) fn download(
     config: &HubConfig,
     file: &HubFile,
     cache: &Cache,
@@ -73,7 +73,12 @@ fn attempt(
     let path = api
         .repo(cache.repo().clone())
         .download_with_progress(&file.path, Relay { progress, done: 0, total: None })
-        .map_err(|error| judge(url, &error))?;
+        .map_err(|error| match error {
+            ApiError::IoError(source) if !passes(&source) => {
+                Failure::Final(Error::io("write", &blob.with_extension("part"))(source))
+            }
+            error => judge(url, &error),
+        })?;
     let found =
         fs::metadata(&path).map_err(Error::io("read", &path)).map_err(Failure::Final)?.len();
     if found == size {
@@ -206,6 +211,9 @@ fn explain(url: &str, error: &ApiError) -> Error {
             }
             other => other.to_string(),
         },
+        ApiError::IoError(source) => format!(
+            "the connection broke ({source}); what arrived is kept, and another try goes on from there"
+        ),
         other => other.to_string(),
     };
     Error::Hub { url: url.to_owned(), problem }

@@ -1,0 +1,200 @@
+//! The command line, as `--help` shows it.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use taper_train::DeviceChoice;
+
+/// Trains, explains and ships LSTM text classifiers.
+///
+/// Try `taper train`: it prepares the sample that comes with Taper, trains on it in about a minute,
+/// and writes a run to runs/. Then `taper predict runs/quickstart "What a lovely film."`.
+#[derive(Debug, Parser)]
+#[command(name = "taper", version, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// No bars and no messages: only results and errors.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+
+    /// Folder of the committed sample and of prepared data.
+    #[arg(long, global = true, env = "TAPER_DATA", default_value = "data", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+
+    /// Threads to compute with; the results do not depend on it. [default: one a core]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Turns labelled texts into token ids, vocabulary and aligned word vectors.
+    Prepare(PrepareArgs),
+    /// Trains a classifier; prepares first what is not up to date.
+    Train(TrainArgs),
+    /// Counts how often a trained model is right on a split.
+    Evaluate(EvaluateArgs),
+    /// Classifies texts with a trained model.
+    Predict(PredictArgs),
+    /// Cuts text into tokens: a line of text in, a JSON array of tokens out.
+    Tokenize(TokenizeArgs),
+    /// Shows recipes: what can be trained and how.
+    Recipe(RecipeArgs),
+    /// Prints a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What to train, and on what.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RecipeChoice {
+    /// An embedded recipe (`taper recipe list`) or a TOML file.
+    #[arg(long, short, default_value = taper_train::Recipe::DEFAULT_NAME, value_name = "NAME|FILE")]
+    pub(crate) recipe: String,
+
+    /// Sets a key of the recipe, as in `--set train.epochs=2`; `none` unsets an optional one.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+
+    /// Labelled texts, instead of the recipe's: `sample`, `imdb` (from the Hugging Face Hub, or the
+    /// mirror in HF_ENDPOINT), a folder of Parquet files in the Hub's layout, or aclImdb as a folder
+    /// or .tar.gz.
+    #[arg(long, value_name = "sample|imdb|PATH")]
+    pub(crate) dataset: Option<String>,
+
+    /// Word vectors, instead of the recipe's: `sample`, `glove.6B` (from the Hub), `none`, or a
+    /// .txt, .zip, .gz or .zst file in GloVe's format.
+    #[arg(long, value_name = "sample|glove.6B|none|PATH")]
+    pub(crate) vectors: Option<String>,
+
+    /// Folder of the prepared data. [default: DATA/prepared/RECIPE]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) prepared: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PrepareArgs {
+    #[command(flatten)]
+    pub(crate) choice: RecipeChoice,
+
+    /// Prints the manifest as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    pub(crate) choice: RecipeChoice,
+
+    /// Where to compute: auto, cpu, cuda or cuda:N.
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub(crate) device: DeviceChoice,
+
+    /// Folder of the new run. [default: runs/RECIPE, or runs/RECIPE-2 if that is taken, …]
+    #[arg(long, value_name = "RUN")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Goes on with an interrupted run, from its newest checkpoint.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "recipe", "overrides", "dataset", "vectors"])]
+    pub(crate) resume: Option<PathBuf>,
+
+    /// With --resume: the checkpoint to go on from, by its name below RUN/checkpoints.
+    #[arg(long, value_name = "NAME", requires = "resume")]
+    pub(crate) checkpoint: Option<String>,
+
+    /// Prints the outcome as one line of JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct EvaluateArgs {
+    /// A run's folder.
+    pub(crate) run: PathBuf,
+
+    /// Which split of the run's data.
+    #[arg(long, default_value = "test")]
+    pub(crate) split: String,
+
+    /// Prepared data, if it is no longer where the run was trained.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) prepared: Option<PathBuf>,
+
+    /// Where to compute: auto, cpu, cuda or cuda:N.
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub(crate) device: DeviceChoice,
+
+    /// Prints the figures as one line of JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PredictArgs {
+    /// A run's folder, or a model directory.
+    pub(crate) run: PathBuf,
+
+    /// Texts to classify.
+    #[arg(conflicts_with = "input", required_unless_present = "input")]
+    pub(crate) text: Vec<String>,
+
+    /// A file with a text a line; `-` is standard input.
+    #[arg(long, short, value_name = "FILE|-")]
+    pub(crate) input: Option<PathBuf>,
+
+    /// Where to compute: auto, cpu, cuda or cuda:N.
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub(crate) device: DeviceChoice,
+
+    /// Prints one JSON array.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TokenizeArgs {
+    /// Prepared data or a run, whose tokenizer is used.
+    #[arg(conflicts_with = "tokenizer", required_unless_present = "tokenizer")]
+    pub(crate) folder: Option<PathBuf>,
+
+    /// A tokenizer by name, without prepared data: english or whitespace.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tokenizer: Option<String>,
+
+    /// With --tokenizer: lower-cases.
+    #[arg(long, requires = "tokenizer")]
+    pub(crate) lowercase: bool,
+
+    /// A file with a text a line; `-` is standard input.
+    #[arg(long, short, value_name = "FILE|-", default_value = "-")]
+    pub(crate) input: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RecipeArgs {
+    #[command(subcommand)]
+    pub(crate) command: RecipeCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecipeCommand {
+    /// Lists the embedded recipes.
+    List,
+    /// Prints a recipe with every key, as TOML.
+    Show {
+        /// An embedded recipe or a TOML file.
+        #[arg(default_value = taper_train::Recipe::DEFAULT_NAME)]
+        recipe: String,
+        /// Sets a key first.
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        overrides: Vec<String>,
+    },
+    /// Prints the JSON schema of recipes: every key with its meaning, limits and default.
+    Schema,
+}

@@ -1,0 +1,32 @@
+//! `taper tokenize`: a line of text in, a JSON array of tokens out.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use taper_text::{Normalization, Tokenizer};
+
+use super::for_lines;
+use crate::args::TokenizeArgs;
+
+const LINES: usize = 1024;
+
+pub(crate) fn run(args: &TokenizeArgs) -> Result<ExitCode> {
+    let tokenizer = match (&args.folder, &args.tokenizer) {
+        (Some(folder), _) => Tokenizer::load(&folder.join("tokenizer.json"))?,
+        (None, name) => {
+            let normalization = Normalization { lowercase: args.lowercase };
+            Tokenizer::named(name.as_deref().unwrap_or_default(), normalization)?
+        }
+    };
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for_lines(&args.input, LINES, &mut |lines| {
+        for line in lines {
+            serde_json::to_writer(&mut out, &tokenizer.tokens(line)?)?;
+            out.write_all(b"\n")?;
+        }
+        Ok(())
+    })?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}

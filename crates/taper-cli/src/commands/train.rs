@@ -1,0 +1,149 @@
+//! `taper train`: the first screen, the run, and the final table.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use candle_core::Device;
+use comfy_table::{Table, presets};
+use serde_json::json;
+use taper_train::{Evaluation, Model, Outcome, Prepared, Run, Summary, train};
+
+use super::prepare;
+use crate::args::TrainArgs;
+use crate::console::{Console, thousands};
+
+mod progress;
+
+use progress::Progress;
+
+pub(crate) fn run(args: TrainArgs, data: &Path, console: &Console) -> Result<ExitCode> {
+    let device = args.device.open()?;
+    let (mut run, prepared) = match &args.resume {
+        Some(folder) => (Run::open(folder)?, Run::open_prepared(folder)?),
+        None => {
+            let recipe = prepare::recipe(&args.choice)?;
+            let folder = args.out.clone().unwrap_or_else(|| free_folder(&args.choice));
+            Run::check_free(&folder)?;
+            let prepared = prepare::run_stages(&args.choice, &recipe, data, console)?;
+            (Run::create(&folder, &recipe, &prepared)?, prepared)
+        }
+    };
+    first_screen(&run, &prepared, &device, console)?;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = stop.clone();
+    ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            // Asked twice: whoever asks does not want to wait for the checkpoint.
+            std::process::exit(i32::from(crate::INTERRUPTED));
+        }
+    })
+    .context("cannot listen for Ctrl-C")?;
+    let mut progress = Progress::new(console, run.recipe());
+    let checkpoint = args.checkpoint.as_deref();
+    let outcome =
+        train(&mut run, &prepared, &device, checkpoint, &stop, &mut |event| progress.hear(event));
+    progress.clear();
+    match outcome? {
+        Outcome::Finished(summary) => {
+            report(&summary, args.json);
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Interrupted { checkpoint } => {
+            let folder = run.folder().display();
+            let message =
+                format!("interrupted after {checkpoint}; go on with `taper train --resume {folder}`");
+            console.say(None, &message);
+            Ok(ExitCode::from(crate::INTERRUPTED))
+        }
+    }
+}
+
+/// `runs/NAME`, or the first `runs/NAME-N` that is not taken.
+fn free_folder(choice: &crate::args::RecipeChoice) -> PathBuf {
+    let base = Path::new("runs").join(prepare::name(choice));
+    let numbered = (2..).map(|number| base.with_file_name(format!("{}-{number}", prepare::name(choice))));
+    let mut folders = std::iter::once(base.clone()).chain(numbered);
+    folders.find(|folder| Run::check_free(folder).is_ok()).unwrap_or(base)
+}
+
+/// Device, data, sizes, parameters, and one review with its label.
+fn first_screen(run: &Run, prepared: &Prepared, device: &Device, console: &Console) -> Result<()> {
+    let manifest = prepared.manifest();
+    let recipe = run.recipe();
+    let model = Model::new(run.model_config()?, recipe.seed, None, &Device::Cpu)?;
+    console.say(None, &format!("run      {}", run.folder().display()));
+    console.say(None, &format!("device   {}", describe(device)));
+    console.say(None, &format!("data     {} ({})", manifest.dataset, manifest.source));
+    let table = &recipe.model;
+    let network = format!(
+        "network  {} x {}LSTM of {}, vocabulary {}, {} parameters",
+        table.num_layers,
+        if table.bidirectional { "bidirectional " } else { "" },
+        table.hidden_size,
+        thousands(manifest.vocabulary as u64),
+        thousands(model.count() as u64)
+    );
+    console.say(None, &network);
+    console.say(None, &prepare::sizes(manifest));
+    if let Some(record) = prepared.records("train", &[0])?.first() {
+        let label = record.label.and_then(|label| manifest.class_names.get(label as usize));
+        let label = label.map_or("no label", String::as_str);
+        let mut text: String = record.text.chars().take(300).collect();
+        if text.len() < record.text.len() {
+            text.push('…');
+        }
+        console.say(None, &format!("for example, {label}: {text}\n"));
+    }
+    Ok(())
+}
+
+fn describe(device: &Device) -> String {
+    match device {
+        Device::Cpu => format!("cpu, {} threads", rayon::current_num_threads()),
+        other => format!("{:?}", other.location()),
+    }
+}
+
+fn report(summary: &Summary, json: bool) {
+    let Summary { run, seconds, best_epoch, test } = summary;
+    if json {
+        let test = test.as_ref().map(|test| {
+            json!({"rows": test.rows, "correct": test.correct, "accuracy": test.accuracy})
+        });
+        let run = run.to_string_lossy();
+        println!("{}", json!({"run": run, "seconds": seconds, "best_epoch": best_epoch, "test": test}));
+        return;
+    }
+    if let Some(test) = test {
+        println!("{}", table(&[("test", test.clone())]));
+    }
+    println!("epoch {best_epoch}, {seconds:.1} s; the model is in {}", run.display());
+}
+
+/// Evaluations, a row each.
+pub(crate) fn table(evaluations: &[(&str, Evaluation)]) -> Table {
+    let mut table = plain_table();
+    table.set_header(["split", "texts", "correct", "accuracy", "mean of batches", "loss"]);
+    for (_, evaluation) in evaluations {
+        table.add_row([
+            evaluation.split.clone(),
+            thousands(evaluation.rows),
+            thousands(evaluation.correct),
+            format!("{:.2} %", 100.0 * evaluation.accuracy),
+            format!("{:.2} %", 100.0 * evaluation.mean_batch_accuracy),
+            format!("{:.4}", evaluation.loss),
+        ]);
+    }
+    table
+}
+
+/// A table in plain characters, which also pastes into Markdown.
+pub(crate) fn plain_table() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table
+}

@@ -1,0 +1,80 @@
+//! Messages and bars on stderr. Bars only on a terminal; `--quiet` silences all but errors.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Where messages go.
+#[derive(Debug)]
+pub(crate) struct Console {
+    quiet: bool,
+}
+
+impl Console {
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self { quiet }
+    }
+
+    /// A message, above the bar if there is one.
+    pub(crate) fn say(&self, bar: Option<&ProgressBar>, message: &str) {
+        if self.quiet {
+            return;
+        }
+        match bar {
+            // A hidden bar would swallow the message.
+            Some(bar) if !bar.is_hidden() => bar.println(message),
+            _ => eprintln!("{message}"),
+        }
+    }
+
+    /// An error with its causes, each once.
+    pub(crate) fn error(&self, error: &anyhow::Error) {
+        let mut message = error.to_string();
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            if !message.contains(&cause) {
+                message = format!("{message}: {cause}");
+            }
+        }
+        eprintln!("error: {message}");
+    }
+
+    /// A bar over `total` of something.
+    pub(crate) fn bar(&self, total: u64, template: &str) -> ProgressBar {
+        let target = if self.quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| {
+            debug_assert!(false, "not a template: {template}");
+            ProgressStyle::default_bar()
+        });
+        let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
+    }
+}
+
+/// `12345678` as `12,345,678`.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thousands;
+
+    #[test]
+    fn groups_of_three() {
+        let texts = [0, 12, 123, 1234, 123_456, 1_234_567].map(thousands);
+        assert_eq!(texts, ["0", "12", "123", "1,234", "123,456", "1,234,567"]);
+    }
+}

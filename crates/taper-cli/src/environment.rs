@@ -1,0 +1,52 @@
+//! What the environment says about the Hugging Face Hub, in the Hub's own conventions.
+
+use std::env;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use taper_corpus::HubConfig;
+
+/// Resolves HF_ENDPOINT, HF_HUB_CACHE, HF_HOME, HF_TOKEN, HF_TOKEN_PATH and HF_HUB_OFFLINE.
+pub(crate) fn hub() -> Result<HubConfig> {
+    let home = match set("HF_HOME") {
+        Some(home) => PathBuf::from(home),
+        None => cache_home()?.join("huggingface"),
+    };
+    let token_path = set("HF_TOKEN_PATH").map_or_else(|| home.join("token"), PathBuf::from);
+    let token = set("HF_TOKEN").or_else(|| std::fs::read_to_string(token_path).ok());
+    Ok(HubConfig {
+        endpoint: set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into()),
+        cache_dir: set("HF_HUB_CACHE").map_or_else(|| home.join("hub"), PathBuf::from),
+        token: token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()),
+        offline: set("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value)),
+    })
+}
+
+/// A variable that is set to something.
+fn set(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn cache_home() -> Result<PathBuf> {
+    if let Some(cache) = set("XDG_CACHE_HOME") {
+        return Ok(cache.into());
+    }
+    let home = env::home_dir().context("there is no home folder for the cache; set HF_HOME")?;
+    Ok(home.join(".cache"))
+}
+
+/// As the Hub's own client reads switches.
+fn is_true(value: &str) -> bool {
+    matches!(value.to_ascii_uppercase().as_str(), "1" | "TRUE" | "YES" | "ON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_true;
+
+    #[test]
+    fn switches() {
+        assert!(["1", "true", "YES", "on"].into_iter().all(is_true));
+        assert!(!["0", "false", "no", "2"].into_iter().any(is_true));
+    }
+}

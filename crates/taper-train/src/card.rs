@@ -1,0 +1,72 @@
+//! The model card: what a stranger needs to know before using the model.
+
+use std::fmt::Write;
+
+use crate::artifacts::Prepared;
+use crate::model::Model;
+use crate::recipe::Recipe;
+use crate::train::Summary;
+
+/// The card in Markdown, with the front matter that model hubs read.
+pub(crate) fn write(
+    recipe: &Recipe,
+    model: &Model,
+    prepared: &Prepared,
+    summary: &Summary,
+) -> String {
+    let manifest = prepared.manifest();
+    let config = &model.config;
+    let mut card = String::new();
+    let classes = config.class_names.join(", ");
+    let table = &config.model;
+    // Writing to a string cannot fail.
+    let _ = write!(
+        card,
+        "---\nlibrary_name: taper\npipeline_tag: text-classification\n---\n\n\
+         # Text classifier: {classes}\n\n{description}\n\n\
+         - Network: {layers} LSTM layer(s) of {hidden}{directions}, {parameters} parameters\n\
+         - Vocabulary: {vocabulary} tokens, tokenizer `{tokenizer}`, {case}\n\
+         - Data: `{dataset}` ({source})\n",
+        description = recipe.description,
+        layers = table.num_layers,
+        hidden = table.hidden_size,
+        directions = if table.bidirectional { ", both directions" } else { "" },
+        parameters = model.count(),
+        vocabulary = config.vocabulary_size,
+        tokenizer = recipe.text.tokenizer,
+        case = if recipe.text.lowercase { "lower-cased" } else { "cased" },
+        dataset = manifest.dataset,
+        source = manifest.source,
+    );
+    if let Some(licence) = &manifest.licence {
+        let _ = writeln!(card, "- Terms of the data: {licence}");
+    }
+    let _ = write!(card, "\n## Results\n\n| split | texts | correct | accuracy |\n|---|---|---|---|\n");
+    match &summary.test {
+        Some(test) => {
+            let _ = writeln!(
+                card,
+                "| test | {} | {} | {:.2} % |",
+                test.rows,
+                test.correct,
+                100.0 * test.accuracy
+            );
+        }
+        None => card.push_str("| (the data set has no labelled test split) | | | |\n"),
+    }
+    let _ = write!(
+        card,
+        "\nWeights of epoch {}; `taper evaluate` on this folder repeats the figure.\n\n\
+         ## Limits\n\n\
+         Trained on the texts named above and no others: expect less on texts of another kind or \
+         language.\n",
+        summary.best_epoch,
+    );
+    match config.max_length {
+        Some(max) => {
+            let _ = writeln!(card, "Of a longer text only the first {max} tokens are read.");
+        }
+        None => card.push_str("Texts are read whole.\n"),
+    }
+    card
+}

@@ -1,0 +1,201 @@
+//! The model directory: `config.json`, `tokenizer.json`, `model.safetensors`, `README.md`.
+//! It stands alone: whoever has these four files can predict.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor, Var};
+use serde::{Deserialize, Serialize};
+use taper_lstm::{Classifier, ClassifierConfig, LstmConfig, Parameters, weights};
+use taper_text::{Tokenizer, Vocabulary};
+
+use crate::artifacts::{Embeddings, TOKENIZER};
+use crate::batch::View;
+use crate::gradients::EMBEDDING;
+use crate::recipe::{Model as ModelTable, Pooling, Recipe};
+use crate::{Error, Result, atomic, fingerprint};
+
+/// The files of a model directory, beside the tokenizer's.
+pub(crate) const CONFIG: &str = "config.json";
+pub(crate) const WEIGHTS: &str = "model.safetensors";
+pub(crate) const CARD: &str = "README.md";
+
+/// `config.json`: everything but the weights and the tokenizer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelConfig {
+    /// Version of this file's shape: [`ModelConfig::FORMAT`].
+    pub format: u32,
+    /// Version of the crate that wrote it.
+    pub taper: String,
+    /// Names of the classes: a label is an index into them.
+    pub class_names: Vec<String>,
+    /// Rows of the embedding.
+    pub vocabulary_size: usize,
+    /// Width of the embedding.
+    pub dimensions: usize,
+    /// Longest text in tokens the model was trained on, if there was a limit.
+    pub max_length: Option<usize>,
+    /// The network, as the recipe has it.
+    pub model: ModelTable,
+    /// BLAKE3 of `tokenizer.json`: ids of another tokenizer would mean other words.
+    pub tokenizer_blake3: String,
+}
+
+impl ModelConfig {
+    /// The version this crate reads and writes.
+    pub const FORMAT: u32 = 1;
+
+    /// The classifier's shape.
+    fn classifier(&self) -> ClassifierConfig {
+        let ModelTable { hidden_size, num_layers, bidirectional, pooling, dropout, .. } =
+            self.model.clone();
+        ClassifierConfig {
+            vocabulary_size: self.vocabulary_size,
+            padding_id: Some(Vocabulary::PADDING),
+            lstm: LstmConfig {
+                num_layers,
+                bidirectional,
+                dropout: dropout.between_layers,
+                ..LstmConfig::new(self.dimensions, hidden_size)
+            },
+            pooling: match pooling {
+                Pooling::Last => taper_lstm::Pooling::Last,
+                Pooling::Max => taper_lstm::Pooling::Max,
+                Pooling::Mean => taper_lstm::Pooling::Mean,
+                Pooling::Concat => taper_lstm::Pooling::LastMaxMean,
+            },
+            // Two classes need one number: the log-odds of the second.
+            num_logits: if self.class_names.len() == 2 { 1 } else { self.class_names.len() },
+            embedding_dropout: dropout.embedding,
+            output_dropout: dropout.output,
+        }
+    }
+
+    /// What the model reads of a text.
+    pub fn view(&self) -> View {
+        View { max_length: self.max_length, padding: self.model.padding }
+    }
+
+    /// Reads `config.json` of a model directory.
+    pub fn read(directory: &Path) -> Result<Self> {
+        let path = directory.join(CONFIG);
+        let bytes = fs::read(&path).map_err(Error::io(&path, "read the model's configuration"))?;
+        let config: Self = serde_json::from_slice(&bytes)
+            .map_err(|error| Error::run(&path, format!("not a model's configuration: {error}")))?;
+        if config.format != Self::FORMAT {
+            let found = config.format;
+            let message = format!("version {found}; this program reads version {}", Self::FORMAT);
+            return Err(Error::run(&path, message));
+        }
+        Ok(config)
+    }
+
+    /// Writes `config.json` of a model directory.
+    pub fn write(&self, directory: &Path) -> Result<()> {
+        let path = directory.join(CONFIG);
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .map_err(|error| Error::run(&path, format!("cannot be written as JSON: {error}")))?;
+        bytes.push(b'\n');
+        atomic::write(&path, &bytes)
+    }
+}
+
+/// A classifier with its parameters.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Its configuration.
+    pub config: ModelConfig,
+    /// Texts' ids to logits.
+    pub classifier: Classifier,
+    parameters: Parameters,
+}
+
+impl Model {
+    /// With parameters drawn from `seed`, and the embedding from aligned vectors where there are any.
+    pub fn new(
+        config: ModelConfig,
+        seed: u64,
+        embeddings: Option<Embeddings>,
+        device: &Device,
+    ) -> Result<Self> {
+        let parameters = Parameters::new(seed);
+        let vb = parameters.var_builder(DType::F32, device);
+        let classifier = Classifier::new(&config.classifier(), &vb)?;
+        let model = Self { config, classifier, parameters };
+        if let Some(Embeddings { matrix, rows, dimensions }) = embeddings {
+            let matrix = Tensor::from_vec(matrix, (rows, dimensions), device)?;
+            let vars = model.parameters.vars();
+            let Some(var) = vars.get(EMBEDDING) else {
+                return Err(Error::run(Path::new(EMBEDDING), "the model has no embedding"));
+            };
+            var.set(&matrix)?;
+        }
+        Ok(model)
+    }
+
+    /// The parameters by name.
+    pub fn vars(&self) -> BTreeMap<String, Var> {
+        self.parameters.vars()
+    }
+
+    /// Number of trainable scalars.
+    pub fn count(&self) -> usize {
+        self.parameters.count()
+    }
+
+    /// Sets the parameters from a safetensors file.
+    pub fn load_weights(&self, path: &Path) -> Result<()> {
+        Ok(self.parameters.load(path)?)
+    }
+
+    /// Writes the parameters as safetensors, atomically.
+    pub fn save_weights(&self, path: &Path) -> Result<()> {
+        let vars = self.vars().into_iter();
+        Ok(weights::save(&vars.map(|(name, var)| (name, var.as_detached_tensor())).collect(), path)?)
+    }
+
+    /// Opens a model directory: the model and its tokenizer.
+    ///
+    /// # Errors
+    /// If a file is missing, broken, or does not belong to the others.
+    pub fn open(directory: &Path, device: &Device) -> Result<(Self, Tokenizer)> {
+        if !directory.is_dir() {
+            let message = "no such folder; `taper train --out RUN` makes one";
+            return Err(Error::run(directory, message));
+        }
+        let config = ModelConfig::read(directory)?;
+        let path = directory.join(TOKENIZER);
+        let tokenizer = Tokenizer::load(&path)?;
+        let found = fingerprint::of_file(&path)?;
+        if found != config.tokenizer_blake3 {
+            let message = format!(
+                "BLAKE3 {found}; the model was trained with {}, and its ids would mean other words",
+                config.tokenizer_blake3
+            );
+            return Err(Error::run(&path, message));
+        }
+        let model = Self::new(config, 0, None, device)?;
+        model.load_weights(&directory.join(WEIGHTS))?;
+        Ok((model, tokenizer))
+    }
+}
+
+/// The configuration of a model trained by `recipe` on data with these classes.
+pub(crate) fn config_of(
+    recipe: &Recipe,
+    class_names: &[String],
+    vocabulary_size: usize,
+    tokenizer: &Path,
+) -> Result<ModelConfig> {
+    Ok(ModelConfig {
+        format: ModelConfig::FORMAT,
+        taper: env!("CARGO_PKG_VERSION").into(),
+        class_names: class_names.to_vec(),
+        vocabulary_size,
+        dimensions: recipe.vectors.dimensions,
+        max_length: recipe.train.max_length,
+        model: recipe.model.clone(),
+        tokenizer_blake3: fingerprint::of_file(tokenizer)?,
+    })
+}
