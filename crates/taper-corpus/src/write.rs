@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::BatchCoalescer;
@@ -71,6 +72,11 @@ impl ShardWriter {
         check_split_name(split)?;
         fs::create_dir_all(dir).map_err(Error::io("make", dir))?;
         let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(|error| Error::writing(dir, error))?;
+        // Twice: most readers look among the file's keys, but pyarrow (and so `load_dataset`) takes
+        // the metadata of the Arrow schema where one is stored. Arrow writes it in order of key.
+        let mut described = Arc::unwrap_or_clone(schema);
+        described.metadata.extend(metadata.clone());
+        let schema = Arc::new(described);
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))
             .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))

@@ -1,10 +1,9 @@
 //! Shards: names, bytes, and what stands in the folder at each moment.
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
-
 use arrow::array::{Array, AsArray, ListArray, UInt16Array};
 use arrow::datatypes::{DataType, Field, Schema, UInt16Type};
+use parquet::arrow::parquet_to_arrow_schema;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::*;
@@ -90,6 +89,11 @@ fn files_are_zstd_and_carry_their_metadata() {
     assert!(matches!(column.compression(), Compression::ZSTD(_)));
     let footer = reader.metadata().file_metadata();
     assert_eq!(crate::schema::metadata_value(footer, "taper.seed"), Some("1"));
+    // What pyarrow sees: the stored Arrow schema alone.
+    let mut keys = footer.key_value_metadata().unwrap().clone();
+    keys.retain(|pair| pair.key == "ARROW:schema");
+    let schema = parquet_to_arrow_schema(footer.schema_descr(), Some(&keys)).unwrap();
+    assert_eq!(schema.metadata().get("taper.seed").map(String::as_str), Some("1"));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, ListBuilder, PrimitiveArray, PrimitiveBuilder, RecordBatch,
-    UInt32Array,
+    ArrayRef, AsArray, ListBuilder, PrimitiveArray, PrimitiveBuilder, RecordBatch, UInt32Array,
 };
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Field, Int64Type, Schema, SchemaRef, UInt16Type, UInt32Type,

@@ -274,7 +274,7 @@ fn a_swap_cut_short_is_finished_by_the_next_try() {
 fn a_folder_in_use_is_not_changed() {
     let mut room = Room::new();
     let (reader, _) = room.prepare().unwrap();
-    let (_second_reader, events) = room.prepare().unwrap();
+    let (second_reader, events) = room.prepare().unwrap();
     assert_eq!(started(&events), [], "readers do not disturb each other");
 
     room.recipe.text.lowercase = false;
@@ -282,7 +282,7 @@ fn a_folder_in_use_is_not_changed() {
     assert!(matches!(error, Error::InUse { .. }), "{error}");
     assert!(error.to_string().contains("in use by another process"), "{error}");
     assert_eq!(fingerprints(&Prepared::open(&room.at("prepared")).unwrap()), fingerprints(&reader));
-    drop((reader, _second_reader));
+    drop((reader, second_reader));
 
     let writer = Lock::exclusive_or_shared(&room.at("prepared")).unwrap();
     assert!(writer.is_exclusive());

@@ -58,7 +58,7 @@ impl Default for Train {
     }
 }
 
-/// `train.optimizer`: Adam or AdamW; the defaults are those of `torch.optim.Adam`.
+/// `train.optimizer`: Adam or `AdamW`; the defaults are those of `torch.optim.Adam`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Optimizer {
