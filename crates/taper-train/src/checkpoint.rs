@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use taper_lstm::weights;
@@ -121,7 +121,8 @@ impl Checkpoints {
         atomic::write(&at(STATE), &bytes)?;
 
         // A name of its own for the same point once it is evaluated, so that nothing is replaced.
-        let suffix = if progress.evaluated() { "-evaluated" } else { "" };
+        let evaluated = progress.batches == 0 && progress.evaluated();
+        let suffix = if evaluated { "-evaluated" } else { "" };
         let name = format!("step-{:08}{suffix}", progress.steps);
         let path = self.folder.join(&name);
         if path.exists() {

@@ -69,14 +69,9 @@ impl Node {
     /// What is wrong with `number`, as what would be right: `must be at least 0 and less than 1`.
     pub(super) fn range_error(self, number: f64) -> Option<String> {
         let limit = |name: &str| self.inner().0.get(name).and_then(Value::as_f64);
+        // Without a limit the numbers still have to be finite; NaN holds none.
         let limits = [
-            (
-                "minimum",
-                "at least",
-                number
-                    .partial_cmp(&limit("minimum").unwrap_or(f64::MIN))
-                    .is_some_and(std::cmp::Ordering::is_ge),
-            ),
+            ("minimum", "at least", number >= limit("minimum").unwrap_or(f64::MIN)),
             (
                 "exclusiveMinimum",
                 "greater than",

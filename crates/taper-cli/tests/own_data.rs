@@ -1,0 +1,109 @@
+//! A data set of one's own, in the aclImdb tree's layout, with texts nobody hoped for.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+
+mod taper;
+
+use taper::{failure, json, stderr};
+
+/// Forty reviews a split, and one each of 100,000 tokens, of markup alone, and of one word.
+fn tree(root: &Path) {
+    for split in ["train", "test"] {
+        for (class, word) in [("neg", "dull"), ("pos", "bright")] {
+            let folder = root.join(split).join(class);
+            fs::create_dir_all(&folder).unwrap();
+            for index in 0..20 {
+                let text = format!("A {word} film, number {index}.");
+                fs::write(folder.join(format!("{index}_5.txt")), text).unwrap();
+            }
+        }
+    }
+    let train = root.join("train/neg");
+    fs::write(train.join("20_1.txt"), "dull ".repeat(100_000)).unwrap();
+    fs::write(train.join("21_1.txt"), "<br /><br />").unwrap();
+    fs::write(train.join("22_1.txt"), "dull").unwrap();
+}
+
+const SETTINGS: [&str; 10] = [
+    "--vectors",
+    "none",
+    "--set",
+    "model.hidden_size=4",
+    "--set",
+    "train.epochs=1",
+    "--set",
+    "train.max_length=none",
+    "--set",
+    "data.hold_out={ fraction = 0.2, by = \"record\" }",
+];
+
+#[test]
+fn a_text_of_no_token_and_one_of_100_000_train_in_their_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, prepared, run] = ["data", "prepared", "run"].map(|name| folder.path().join(name));
+    tree(&data);
+    let [data, prepared, run] = [data, prepared, run].map(|path| path.to_str().unwrap().to_owned());
+    let mut arguments =
+        vec!["train", "--json", "--dataset", &data, "--prepared", &prepared, "--out", &run];
+    arguments.extend(SETTINGS);
+    let outcome = json(&arguments);
+    assert_eq!(outcome["test"]["rows"], 40);
+    let manifest = fs::read_to_string(Path::new(&prepared).join("manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let sum = |key: &str| -> u64 {
+        ["train", "validation"].map(|split| manifest["splits"][split][key].as_u64().unwrap()).iter().sum()
+    };
+    assert_eq!((sum("rows"), sum("empty")), (43, 1));
+    let longest = ["train", "validation"].map(|split| manifest["splits"][split]["longest"].as_u64());
+    assert_eq!(longest.into_iter().flatten().max(), Some(100_000));
+}
+
+#[test]
+fn a_bad_file_stops_the_preparation_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, prepared) = (folder.path().join("data"), folder.path().join("prepared"));
+    tree(&data);
+    let (data_path, prepared_path) = (data.to_str().unwrap(), prepared.to_str().unwrap());
+    let mut arguments =
+        vec!["prepare", "--json", "--dataset", data_path, "--prepared", prepared_path];
+    arguments.extend(SETTINGS);
+    json(&arguments);
+    let before = fs::read(prepared.join("manifest.json")).unwrap();
+
+    fs::write(data.join("train/pos/3_5.txt"), b"caf\xe9").unwrap();
+    let message = failure(&arguments);
+    assert!(message.contains("3_5.txt") && message.contains("UTF-8"), "{message}");
+    assert_eq!(fs::read(prepared.join("manifest.json")).unwrap(), before);
+
+    // Mended, the stages are as they were.
+    fs::write(data.join("train/pos/3_5.txt"), "A bright film, number 3.").unwrap();
+    let output = taper::run(&arguments);
+    assert!(stderr(&output).contains("encoded: up to date"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_bad_line_among_the_vectors_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let prepared = folder.path().join("prepared");
+    let vectors = folder.path().join("vectors.txt");
+    let good = |word: &str| format!("{word} {}\n", vec!["0.5"; 100].join(" "));
+    for (line, parts) in [
+        ("film 0.1 0.2\n".to_owned(), ["line 2", "2"]),
+        (good("film").replacen("0.5", "half", 1), ["line 2", "half"]),
+        (good("the"), ["line 2", "the"]),
+    ] {
+        fs::write(&vectors, good("the") + &line).unwrap();
+        let message = failure(&[
+            "prepare",
+            "--vectors",
+            vectors.to_str().unwrap(),
+            "--prepared",
+            prepared.to_str().unwrap(),
+        ]);
+        for part in parts.into_iter().chain(["vectors.txt"]) {
+            assert!(message.contains(part), "{message:?} lacks {part:?}");
+        }
+    }
+}
