@@ -1,5 +1,6 @@
 //! The LSTM against PyTorch: every output, state and gradient of `golden/lstm.safetensors`, and the
 //! tutorial's `state_dict` (see `golden/README.md`).
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -83,7 +84,7 @@ fn outputs_states_and_every_gradient_are_pytorchs() {
         let config = case.config();
         let parameters = Parameters::new(0);
         let vb = parameters.var_builder(DType::F32, &Device::Cpu);
-        let lstm = Lstm::new(&config, vb).unwrap();
+        let lstm = Lstm::new(&config, &vb).unwrap();
         let names: Vec<String> = parameters.vars().into_keys().collect();
         let weights = names.iter().map(|name| (name.clone(), case.get(name).clone()));
         parameters.set(&weights.collect()).unwrap();
@@ -93,13 +94,13 @@ fn outputs_states_and_every_gradient_are_pytorchs() {
         let lengths: Vec<usize> = lengths.into_iter().map(|length| length as usize).collect();
         let batch_first = input.transpose(0, 1).unwrap().contiguous().unwrap();
         let packed = PackedSequence::pack_padded(&batch_first, &lengths).unwrap();
-        let initial = case.facts["initial_states"].as_bool().unwrap().then(|| {
-            ["h0", "c0"].map(|name| Var::from_tensor(case.get(name)).unwrap())
-        });
-        let state = initial.as_ref().map(|[h, c]| LstmState {
-            h: h.as_tensor().clone(),
-            c: c.as_tensor().clone(),
-        });
+        let initial = case.facts["initial_states"]
+            .as_bool()
+            .unwrap()
+            .then(|| ["h0", "c0"].map(|name| Var::from_tensor(case.get(name)).unwrap()));
+        let state = initial
+            .as_ref()
+            .map(|[h, c]| LstmState { h: h.as_tensor().clone(), c: c.as_tensor().clone() });
         let (output, state) = lstm.forward(&packed, state.as_ref(), TRAIN).unwrap();
         let output = output.pad(0.0).unwrap().transpose(0, 1).unwrap();
         let longest = output.dim(0).unwrap();

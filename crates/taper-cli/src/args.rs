@@ -62,7 +62,7 @@ pub(crate) struct RecipeChoice {
     pub(crate) overrides: Vec<String>,
 
     /// Labelled texts, instead of the recipe's: `sample`, `imdb` (from the Hugging Face Hub, or the
-    /// mirror in HF_ENDPOINT), a folder of Parquet files in the Hub's layout, or aclImdb as a folder
+    /// mirror in `HF_ENDPOINT`), a folder of Parquet files in the Hub's layout, or aclImdb as a folder
     /// or .tar.gz.
     #[arg(long, value_name = "sample|imdb|PATH")]
     pub(crate) dataset: Option<String>,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use taper_corpus::HubConfig;
 
-/// Resolves HF_ENDPOINT, HF_HUB_CACHE, HF_HOME, HF_TOKEN, HF_TOKEN_PATH and HF_HUB_OFFLINE.
+/// Resolves `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN`, `HF_TOKEN_PATH` and `HF_HUB_OFFLINE`.
 pub(crate) fn hub() -> Result<HubConfig> {
     let home = match set("HF_HOME") {
         Some(home) => PathBuf::from(home),

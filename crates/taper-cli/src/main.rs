@@ -28,8 +28,8 @@ fn main() -> ExitCode {
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
     }
     let result = match args.command {
-        Command::Prepare(command) => commands::prepare::run(command, &args.data, &console),
-        Command::Train(command) => commands::train::run(command, &args.data, &console),
+        Command::Prepare(command) => commands::prepare::run(&command, &args.data, &console),
+        Command::Train(command) => commands::train::run(&command, &args.data, &console),
         Command::Evaluate(command) => commands::evaluate::run(&command, &console),
         Command::Predict(command) => commands::predict::run(&command),
         Command::Tokenize(command) => commands::tokenize::run(&command),

@@ -84,7 +84,7 @@ pub struct TrainingOutput {
 impl Classifier {
     /// Builds the model; parameters are taken from `vb`, or drawn as PyTorch does.
     pub fn new(config: &ClassifierConfig, vb: &VarBuilder) -> Result<Self> {
-        let lstm = Lstm::new(&config.lstm, vb.pp("rnn"))?;
+        let lstm = Lstm::new(&config.lstm, &vb.pp("rnn"))?;
         for (key, size) in
             [("vocabulary_size", config.vocabulary_size), ("num_logits", config.num_logits)]
         {

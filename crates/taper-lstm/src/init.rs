@@ -26,7 +26,7 @@ const STREAM: u32 = 0x1217;
 /// use taper_lstm::{Lstm, LstmConfig, Parameters};
 /// let parameters = Parameters::new(1);
 /// let vb = parameters.var_builder(DType::F32, &Device::Cpu);
-/// let lstm = Lstm::new(&LstmConfig::new(3, 5), vb.pp("rnn"))?;
+/// let lstm = Lstm::new(&LstmConfig::new(3, 5), &vb.pp("rnn"))?;
 /// let names: Vec<String> = parameters.vars().into_keys().collect();
 /// assert_eq!(names[0], "rnn.bias_hh_l0");
 /// # Ok::<(), taper_lstm::Error>(())

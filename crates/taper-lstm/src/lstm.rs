@@ -40,7 +40,7 @@ impl Lstm {
     ///
     /// # Errors
     /// If `config` is out of range, or `vb` lacks a parameter or has one of another shape.
-    pub fn new(config: &LstmConfig, vb: VarBuilder) -> Result<Self> {
+    pub fn new(config: &LstmConfig, vb: &VarBuilder) -> Result<Self> {
         config.check()?;
         if !supports(vb.dtype) {
             return Err(Error::Config {
@@ -50,7 +50,7 @@ impl Lstm {
             });
         }
         let layers = (0..config.num_layers)
-            .map(|layer| layer_parameters(config, layer, &vb))
+            .map(|layer| layer_parameters(config, layer, vb))
             .collect::<Result<_>>()?;
         let dropout = (1..config.num_layers as u32)
             .map(|layer| Dropout::new(config.dropout, STREAM + layer))

@@ -1,4 +1,4 @@
-//! Typed readers of a prepared folder: what [`crate::prepare`] wrote, checked against its manifest.
+//! Typed readers of a prepared folder: what [`prepare`](crate::prepare()) wrote, checked against its manifest.
 
 mod encoded;
 

@@ -15,7 +15,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder).map_err(Error::io(path, "create"))?;
-    file.write_all(bytes).map_err(Error::io(path, "write"))?;
+    file.as_file_mut().write_all(bytes).map_err(Error::io(path, "write"))?;
     file.as_file().sync_all().map_err(Error::io(path, "write"))?;
     file.persist(path).map_err(|error| Error::io(path, "rename a new file to")(error.error))?;
     sync_folder(folder)

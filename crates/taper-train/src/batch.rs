@@ -3,9 +3,9 @@
 use taper_lstm::{Philox, TokenBatch};
 use taper_text::Vocabulary;
 
+use crate::Result;
 use crate::artifacts::EncodedSplit;
 use crate::recipe::{Padding, Recipe};
-use crate::Result;
 
 /// The streams of random numbers that order the rows and the batches.
 const ROWS_STREAM: u32 = 0x2000;

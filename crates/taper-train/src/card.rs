@@ -41,7 +41,8 @@ pub(crate) fn write(
     if let Some(licence) = &manifest.licence {
         let _ = writeln!(card, "- Terms of the data: {licence}");
     }
-    let _ = write!(card, "\n## Results\n\n| split | texts | correct | accuracy |\n|---|---|---|---|\n");
+    let _ =
+        write!(card, "\n## Results\n\n| split | texts | correct | accuracy |\n|---|---|---|---|\n");
     match &summary.test {
         Some(test) => {
             let _ = writeln!(

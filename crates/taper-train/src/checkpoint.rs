@@ -155,9 +155,10 @@ impl Checkpoints {
         let names = self.names()?;
         let name = match name {
             Some(name) if !names.iter().any(|known| known == name) => {
-                let message = match names.is_empty() {
-                    true => "no such checkpoint, and no other".to_owned(),
-                    false => format!("no such checkpoint; there are: {}", names.join(", ")),
+                let message = if names.is_empty() {
+                    "no such checkpoint, and no other".to_owned()
+                } else {
+                    format!("no such checkpoint; there are: {}", names.join(", "))
                 };
                 return Err(Error::run(&self.folder.join(name), message));
             }
@@ -168,7 +169,7 @@ impl Checkpoints {
             },
         };
         let folder = self.folder.join(name);
-        let state = self.verify(name).map_err(|error| self.offer(name, &names, error))?;
+        let state = self.verify(name).map_err(|error| self.offer(name, &names, &error))?;
         model.load_weights(&folder.join(WEIGHTS))?;
         let moments = weights::load(&folder.join(OPTIMIZER))?;
         optimizer.restore(state.progress.steps, &moments, &model.vars())?;
@@ -196,7 +197,7 @@ impl Checkpoints {
         Ok(state)
     }
 
-    fn offer(&self, name: &str, names: &[String], error: Error) -> Error {
+    fn offer(&self, name: &str, names: &[String], error: &Error) -> Error {
         let older = names.iter().rev().skip_while(|other| *other != name).skip(1);
         let whole = older.into_iter().find(|other| self.verify(other).is_ok());
         let advice = match whole {

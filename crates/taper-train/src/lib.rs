@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 //!
 //! - [`recipe`]: what to train, on what and how, as TOML;
-//! - [`prepare`]: raw texts to token ids on disk, stage by stage, each skipped while it is up to date;
-//! - [`artifacts`]: typed readers of what [`prepare`] wrote;
+//! - [`prepare`](mod@prepare): raw texts to token ids on disk, stage by stage, each skipped while it is up to date;
+//! - [`artifacts`]: typed readers of what [`prepare`](mod@prepare) wrote;
 //! - [`manifest`]: what a prepared folder says about itself;
 //! - [`train`](train()): the loop, over a [`Run`]'s folder with its [`checkpoint`]s, telling [`TrainEvent`]s;
 //! - [`evaluate`](evaluate()) and [`Predictor`]: what a model directory is good for.

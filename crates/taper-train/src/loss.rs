@@ -59,8 +59,7 @@ mod tests {
             .map(|(&x, y)| x.max(0.0) - x * y as f64 + (-x.abs()).exp().ln_1p())
             .sum();
         assert!((loss.to_scalar::<f64>().unwrap() - expected / 5.0).abs() < 1e-12);
-        let gradient: Vec<f64> =
-            loss.backward().unwrap().get(&logits).unwrap().to_vec1().unwrap();
+        let gradient: Vec<f64> = loss.backward().unwrap().get(&logits).unwrap().to_vec1().unwrap();
         for ((g, x), y) in gradient.iter().zip(values).zip(labels) {
             let expected = (1.0 / (1.0 + (-x).exp()) - y as f64) / 5.0;
             assert!((g - expected).abs() < 1e-12, "{g} at {x}, {y}");

@@ -152,7 +152,10 @@ impl Model {
     /// Writes the parameters as safetensors, atomically.
     pub fn save_weights(&self, path: &Path) -> Result<()> {
         let vars = self.vars().into_iter();
-        Ok(weights::save(&vars.map(|(name, var)| (name, var.as_detached_tensor())).collect(), path)?)
+        Ok(weights::save(
+            &vars.map(|(name, var)| (name, var.as_detached_tensor())).collect(),
+            path,
+        )?)
     }
 
     /// Opens a model directory: the model and its tokenizer.

@@ -1,4 +1,4 @@
-//! Adam and AdamW whose whole state can be saved, with row-sparse gradients and one pass a tensor.
+//! Adam and `AdamW` whose whole state can be saved, with row-sparse gradients and one pass a tensor.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ mod inplace;
 
 use inplace::{Decay, Power, Scatter, Update};
 
-/// Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019), as `torch.optim` has them.
+/// Adam (Kingma and Ba 2015) or `AdamW` (Loshchilov and Hutter 2019), as `torch.optim` has them.
 ///
 /// A parameter without a gradient in a step is left alone; a row without one, in a row-sparse
 /// gradient, has a gradient of zero: its moments decay and it still moves, as in dense Adam.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use candle_core::Device;
 
+use crate::Result;
 use crate::artifacts::{EncodedSplit, Prepared};
 use crate::batch::epoch_batches;
 use crate::card;
@@ -17,7 +18,6 @@ use crate::optimizer::Optimizer;
 use crate::recipe::{Evaluate, Recipe, Select};
 use crate::run::Run;
 use crate::step::step;
-use crate::Result;
 
 /// How a call of [`train`] ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,7 +127,7 @@ impl<'a> Trainer<'a> {
         let epoch = self.progress.epochs + 1;
         let batches = epoch_batches(&labelled.lengths(view), &self.recipe, epoch);
         let done = self.progress.batches;
-        self.emit(TrainEvent::EpochStarted { epoch, batches: batches.len(), done })?;
+        self.emit(&TrainEvent::EpochStarted { epoch, batches: batches.len(), done })?;
         let (started, tokens_before) = (Instant::now(), self.progress.tally.tokens);
         for rows in &batches[done..] {
             if self.stop.load(Ordering::Relaxed) {
@@ -141,7 +141,7 @@ impl<'a> Trainer<'a> {
             self.progress.tally.add(labels.len(), report.correct, tokens, report.loss);
             self.progress.batches += 1;
             self.progress.steps += 1;
-            self.emit(TrainEvent::Step {
+            self.emit(&TrainEvent::Step {
                 epoch,
                 batch: self.progress.batches,
                 step: self.progress.steps,
@@ -153,7 +153,7 @@ impl<'a> Trainer<'a> {
             })?;
         }
         let tally = std::mem::take(&mut self.progress.tally);
-        self.emit(TrainEvent::EpochFinished {
+        self.emit(&TrainEvent::EpochFinished {
             epoch,
             loss: tally.loss(),
             accuracy: tally.accuracy(),
@@ -181,7 +181,7 @@ impl<'a> Trainer<'a> {
         if best && self.recipe.train.select == Select::Best {
             self.model.save_weights(&self.run.weights_path())?;
         }
-        self.emit(TrainEvent::Evaluated { epoch: epochs, evaluation, best })?;
+        self.emit(&TrainEvent::Evaluated { epoch: epochs, evaluation, best })?;
         self.checkpoint()?;
         Ok(true)
     }
@@ -239,9 +239,9 @@ impl<'a> Trainer<'a> {
         Ok(Outcome::Finished(summary))
     }
 
-    fn emit(&mut self, event: TrainEvent) -> Result<()> {
-        self.run.record(&event)?;
-        (self.listen)(&event);
+    fn emit(&mut self, event: &TrainEvent) -> Result<()> {
+        self.run.record(event)?;
+        (self.listen)(event);
         Ok(())
     }
 }

@@ -47,7 +47,9 @@ fn for_lines(
         let line = String::from_utf8(line).map_err(|error| {
             let at = error.utf8_error().valid_up_to() + 1;
             let input = input.display();
-            anyhow::anyhow!("{input}: line {number} is not UTF-8 from byte {at} on; convert it first")
+            anyhow::anyhow!(
+                "{input}: line {number} is not UTF-8 from byte {at} on; convert it first"
+            )
         })?;
         lines.push(line);
         if lines.len() == at_a_time {

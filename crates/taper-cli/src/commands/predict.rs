@@ -20,7 +20,10 @@ pub(crate) fn run(args: &PredictArgs) -> Result<ExitCode> {
             predictor.predict(lines)?.iter().try_for_each(|prediction| out.write(prediction))
         })?,
         None => {
-            predictor.predict(&args.text)?.iter().try_for_each(|prediction| out.write(prediction))?;
+            predictor
+                .predict(&args.text)?
+                .iter()
+                .try_for_each(|prediction| out.write(prediction))?;
         }
     }
     out.finish()?;

@@ -13,7 +13,7 @@ use crate::args::{PrepareArgs, RecipeChoice};
 use crate::console::{Console, thousands};
 use crate::environment;
 
-pub(crate) fn run(args: PrepareArgs, data: &Path, console: &Console) -> Result<ExitCode> {
+pub(crate) fn run(args: &PrepareArgs, data: &Path, console: &Console) -> Result<ExitCode> {
     let recipe = recipe(&args.choice)?;
     let prepared = run_stages(&args.choice, &recipe, data, console)?;
     if args.json {

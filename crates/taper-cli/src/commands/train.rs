@@ -19,17 +19,16 @@ mod progress;
 
 use progress::Progress;
 
-pub(crate) fn run(args: TrainArgs, data: &Path, console: &Console) -> Result<ExitCode> {
+pub(crate) fn run(args: &TrainArgs, data: &Path, console: &Console) -> Result<ExitCode> {
     let device = args.device.open()?;
-    let (mut run, prepared) = match &args.resume {
-        Some(folder) => (Run::open(folder)?, Run::open_prepared(folder)?),
-        None => {
-            let recipe = prepare::recipe(&args.choice)?;
-            let folder = args.out.clone().unwrap_or_else(|| free_folder(&args.choice));
-            Run::check_free(&folder)?;
-            let prepared = prepare::run_stages(&args.choice, &recipe, data, console)?;
-            (Run::create(&folder, &recipe, &prepared)?, prepared)
-        }
+    let (mut run, prepared) = if let Some(folder) = &args.resume {
+        (Run::open(folder)?, Run::open_prepared(folder)?)
+    } else {
+        let recipe = prepare::recipe(&args.choice)?;
+        let folder = args.out.clone().unwrap_or_else(|| free_folder(&args.choice));
+        Run::check_free(&folder)?;
+        let prepared = prepare::run_stages(&args.choice, &recipe, data, console)?;
+        (Run::create(&folder, &recipe, &prepared)?, prepared)
     };
     first_screen(&run, &prepared, &device, console)?;
 
@@ -54,8 +53,9 @@ pub(crate) fn run(args: TrainArgs, data: &Path, console: &Console) -> Result<Exi
         }
         Outcome::Interrupted { checkpoint } => {
             let folder = run.folder().display();
-            let message =
-                format!("interrupted after {checkpoint}; go on with `taper train --resume {folder}`");
+            let message = format!(
+                "interrupted after {checkpoint}; go on with `taper train --resume {folder}`"
+            );
             console.say(None, &message);
             Ok(ExitCode::from(crate::INTERRUPTED))
         }
@@ -65,7 +65,8 @@ pub(crate) fn run(args: TrainArgs, data: &Path, console: &Console) -> Result<Exi
 /// `runs/NAME`, or the first `runs/NAME-N` that is not taken.
 fn free_folder(choice: &crate::args::RecipeChoice) -> PathBuf {
     let base = Path::new("runs").join(prepare::name(choice));
-    let numbered = (2..).map(|number| base.with_file_name(format!("{}-{number}", prepare::name(choice))));
+    let numbered =
+        (2..).map(|number| base.with_file_name(format!("{}-{number}", prepare::name(choice))));
     let mut folders = std::iter::once(base.clone()).chain(numbered);
     folders.find(|folder| Run::check_free(folder).is_ok()).unwrap_or(base)
 }
@@ -111,11 +112,14 @@ fn describe(device: &Device) -> String {
 fn report(summary: &Summary, json: bool) {
     let Summary { run, seconds, best_epoch, test } = summary;
     if json {
-        let test = test.as_ref().map(|test| {
-            json!({"rows": test.rows, "correct": test.correct, "accuracy": test.accuracy})
-        });
+        let test = test.as_ref().map(
+            |test| json!({"rows": test.rows, "correct": test.correct, "accuracy": test.accuracy}),
+        );
         let run = run.to_string_lossy();
-        println!("{}", json!({"run": run, "seconds": seconds, "best_epoch": best_epoch, "test": test}));
+        println!(
+            "{}",
+            json!({"run": run, "seconds": seconds, "best_epoch": best_epoch, "test": test})
+        );
         return;
     }
     if let Some(test) = test {

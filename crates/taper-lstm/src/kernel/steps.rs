@@ -37,9 +37,10 @@ impl Weights {
         Ok(Self {
             weight_ih: part(ranges.weight_ih)?.reshape((rows, shape.input_size))?,
             weight_hh: part(ranges.weight_hh)?.reshape((rows, shape.hidden_size))?,
-            bias: match shape.bias {
-                true => Some((part(ranges.bias_ih)? + part(ranges.bias_hh)?)?),
-                false => None,
+            bias: if shape.bias {
+                Some((part(ranges.bias_ih)? + part(ranges.bias_hh)?)?)
+            } else {
+                None
             },
         })
     }

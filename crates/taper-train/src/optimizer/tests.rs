@@ -1,4 +1,4 @@
-//! Adam and AdamW against their formulas, in f64 and by hand.
+//! Adam and `AdamW` against their formulas, in f64 and by hand.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -14,7 +14,7 @@ fn gradient(step: usize, index: usize) -> f64 {
     (step as f64 * 1.7 + index as f64 * 0.9).sin()
 }
 
-/// The algorithm boxes of torch.optim.Adam and AdamW, one scalar at a time.
+/// The algorithm boxes of torch.optim.Adam and `AdamW`, one scalar at a time.
 fn by_hand(settings: &Settings, start: f64, gradients: &[f64]) -> f64 {
     let (mut p, mut m, mut v) = (start, 0.0, 0.0);
     for (t, &g) in (1..).zip(gradients) {
@@ -58,11 +58,9 @@ fn rows_step(step: usize) -> Gradients {
 
 #[test]
 fn follows_the_formulas() {
-    for (kind, decay) in [
-        (OptimizerKind::Adam, 0.0),
-        (OptimizerKind::Adam, 0.1),
-        (OptimizerKind::AdamW, 0.1),
-    ] {
+    for (kind, decay) in
+        [(OptimizerKind::Adam, 0.0), (OptimizerKind::Adam, 0.1), (OptimizerKind::AdamW, 0.1)]
+    {
         let settings = settings(kind, decay);
         for sparse in [false, true] {
             let (vars, start) = var();

@@ -2,11 +2,15 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::{Error, Result};
 
 /// The lock file's name in a prepared folder.
 const FILE: &str = ".lock";
+
+/// How long a reader waits for a writer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A held lock; the system releases it when the process ends, however it ends.
 #[derive(Debug)]
@@ -67,11 +71,20 @@ impl Lock {
         Error::InUse { path: self.path.clone() }
     }
 
+    /// Waits a little for a writer: most only look whether anything is to be done.
     fn share(&self) -> Result<()> {
-        match self.file.try_lock_shared() {
-            Ok(()) => Ok(()),
-            Err(TryLockError::WouldBlock) => Err(self.in_use()),
-            Err(TryLockError::Error(error)) => Err(Error::io(&self.path, "lock")(error)),
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            match self.file.try_lock_shared() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) if Instant::now() < patience => {
+                    std::thread::sleep(PATIENCE / 100);
+                }
+                Err(TryLockError::WouldBlock) => return Err(self.in_use()),
+                Err(TryLockError::Error(error)) => {
+                    return Err(Error::io(&self.path, "lock")(error));
+                }
+            }
         }
     }
 }

@@ -44,7 +44,14 @@ impl<'a> Progress<'a> {
             TrainEvent::Step { epoch, batch, loss, accuracy, tokens, seconds, .. } => {
                 self.step(*epoch, *batch, *loss, *accuracy, *tokens as f64, *seconds);
             }
-            TrainEvent::EpochFinished { epoch, loss, accuracy, mean_batch_accuracy, tokens, seconds } => {
+            TrainEvent::EpochFinished {
+                epoch,
+                loss,
+                accuracy,
+                mean_batch_accuracy,
+                tokens,
+                seconds,
+            } => {
                 self.clear();
                 let message = format!(
                     "epoch {epoch}/{}  train  loss {loss:.4}  accuracy {:.2} % (mean of batches \
@@ -89,7 +96,15 @@ impl<'a> Progress<'a> {
         }
     }
 
-    fn step(&mut self, epoch: u32, batch: usize, loss: f64, accuracy: f64, tokens: f64, seconds: f64) {
+    fn step(
+        &mut self,
+        epoch: u32,
+        batch: usize,
+        loss: f64,
+        accuracy: f64,
+        tokens: f64,
+        seconds: f64,
+    ) {
         let seen = &mut self.seen;
         seen.batches += 1.0;
         seen.accuracy += accuracy;

@@ -25,7 +25,7 @@ macro_rules! dispatch {
 ///
 /// `gates`: `[alive, 4 * hidden]`; `bias`: `[4 * hidden]`; `h`, `c`: `[alive, hidden]`
 pub(super) fn forward<T: Real>(gates: &mut [T], bias: &[T], h: &mut [T], c: &mut [T]) {
-    dispatch!(forward_rows(gates: &mut [T], bias: &[T], h: &mut [T], c: &mut [T]))
+    dispatch!(forward_rows(gates: &mut [T], bias: &[T], h: &mut [T], c: &mut [T]));
 }
 
 /// Takes a step back: i, f, g, o become the gradients of their pre-activations, `dc` that of the
@@ -42,7 +42,7 @@ pub(super) fn backward<T: Real>(
 ) {
     dispatch!(backward_rows(
         gates: &mut [T], c: &[T], c_previous: &[T], dh: &[T], dc: &mut [T], hidden: usize
-    ))
+    ));
 }
 
 #[inline(always)]

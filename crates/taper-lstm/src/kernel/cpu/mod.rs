@@ -8,8 +8,11 @@ use rayon::prelude::*;
 
 use super::{LayerShape, WeightRanges};
 
+// The bodies must be inlined into the functions that enable AVX2 and FMA: a call would run without them.
 mod backward;
+#[allow(clippy::inline_always)]
 mod gates;
+#[allow(clippy::inline_always)]
 mod math;
 mod product;
 
@@ -27,7 +30,7 @@ struct Trace<T> {
     h: Vec<T>,
 }
 
-/// What the backward pass needs: 6 * hidden_size numbers a token and direction.
+/// What the backward pass needs: 6 * `hidden_size` numbers a token and direction.
 pub(crate) struct Saved<T> {
     traces: Vec<Trace<T>>,
 }

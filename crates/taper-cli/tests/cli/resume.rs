@@ -1,17 +1,14 @@
 //! A run that is killed, interrupted or damaged loses nothing and ends with the same bits.
-#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-mod taper;
-
-use taper::{checkpoints, failure, json, run, stderr, train, training, weights};
+use crate::taper::{checkpoints, failure, json, run, stderr, train, training, weights};
 
 fn start(out: &Path) -> Child {
-    taper::taper()
+    crate::taper::taper()
         .args(training(out))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -26,7 +23,7 @@ fn steps(out: &Path) -> usize {
 }
 
 fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(120);
+    let patience = Instant::now() + Duration::from_mins(2);
     while !condition() {
         assert!(Instant::now() < patience, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(5));

@@ -1,12 +1,9 @@
 //! A data set of one's own, in the aclImdb tree's layout, with texts nobody hoped for.
-#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::Path;
 
-mod taper;
-
-use taper::{failure, json, stderr};
+use crate::taper::{failure, json, stderr};
 
 /// Forty reviews a split, and one each of 100,000 tokens, of markup alone, and of one word.
 fn tree(root: &Path) {
@@ -53,10 +50,14 @@ fn a_text_of_no_token_and_one_of_100_000_train_in_their_batches() {
     let manifest = fs::read_to_string(Path::new(&prepared).join("manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     let sum = |key: &str| -> u64 {
-        ["train", "validation"].map(|split| manifest["splits"][split][key].as_u64().unwrap()).iter().sum()
+        ["train", "validation"]
+            .map(|split| manifest["splits"][split][key].as_u64().unwrap())
+            .iter()
+            .sum()
     };
     assert_eq!((sum("rows"), sum("empty")), (43, 1));
-    let longest = ["train", "validation"].map(|split| manifest["splits"][split]["longest"].as_u64());
+    let longest =
+        ["train", "validation"].map(|split| manifest["splits"][split]["longest"].as_u64());
     assert_eq!(longest.into_iter().flatten().max(), Some(100_000));
 }
 
@@ -79,7 +80,7 @@ fn a_bad_file_stops_the_preparation_and_loses_nothing() {
 
     // Mended, the stages are as they were.
     fs::write(data.join("train/pos/3_5.txt"), "A bright film, number 3.").unwrap();
-    let output = taper::run(&arguments);
+    let output = crate::taper::run(&arguments);
     assert!(stderr(&output).contains("encoded: up to date"), "{}", stderr(&output));
 }
 

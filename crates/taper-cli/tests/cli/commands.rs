@@ -1,13 +1,10 @@
 //! Every verb once, on the committed sample, and what the wrong arguments are told.
-#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-mod taper;
-
-use taper::{failure, json, run, stderr, train, weights};
+use crate::taper::{failure, json, run, stderr, train, weights};
 
 #[test]
 fn trains_evaluates_predicts_and_tokenizes() {
@@ -45,7 +42,7 @@ fn trains_evaluates_predicts_and_tokenizes() {
     let line = String::from_utf8(lines.stdout).unwrap();
     assert!(line.contains("2 of 3 tokens unknown"), "{line}");
 
-    let mut child = taper::taper()
+    let mut child = crate::taper::taper()
         .args(["tokenize", out])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -67,7 +64,8 @@ fn the_model_directory_stands_alone() {
         fs::copy(run_folder.join(name), model.join(name)).unwrap();
     }
     let text = "Not a minute too long.";
-    let predict = |path: &std::path::Path| json(&["predict", path.to_str().unwrap(), text, "--json"]);
+    let predict =
+        |path: &std::path::Path| json(&["predict", path.to_str().unwrap(), text, "--json"]);
     assert_eq!(predict(&model), predict(&run_folder));
 
     // Weights cut short, of another shape, a tokenizer of another model: each is named.
@@ -75,13 +73,22 @@ fn the_model_directory_stands_alone() {
     let whole = weights(&model);
     fs::write(model.join("model.safetensors"), &whole[..whole.len() / 2]).unwrap();
     let message = failure(&["predict", at, text]);
-    assert!(message.contains("model.safetensors") && message.contains("safetensors file"), "{message}");
+    assert!(
+        message.contains("model.safetensors") && message.contains("safetensors file"),
+        "{message}"
+    );
     fs::write(model.join("model.safetensors"), &whole).unwrap();
     let config = fs::read_to_string(model.join("config.json")).unwrap();
-    fs::write(model.join("config.json"), config.replace("\"hidden_size\": 6", "\"hidden_size\": 7"))
-        .unwrap();
+    fs::write(
+        model.join("config.json"),
+        config.replace("\"hidden_size\": 6", "\"hidden_size\": 7"),
+    )
+    .unwrap();
     let message = failure(&["predict", at, text]);
-    assert!(message.contains("fc.weight of shape [1, 36]") && message.contains("[1, 42]"), "{message}");
+    assert!(
+        message.contains("fc.weight of shape [1, 36]") && message.contains("[1, 42]"),
+        "{message}"
+    );
     fs::write(model.join("config.json"), config).unwrap();
     let tokenizer = fs::read_to_string(model.join("tokenizer.json")).unwrap();
     fs::write(model.join("tokenizer.json"), tokenizer.replace("film", "flim")).unwrap();
@@ -92,7 +99,7 @@ fn the_model_directory_stands_alone() {
 
 #[test]
 fn what_is_up_to_date_is_skipped_and_said() {
-    let output = run(&["prepare", "--prepared", taper::prepared(), "--json"]);
+    let output = run(&["prepare", "--prepared", crate::taper::prepared(), "--json"]);
     let message = stderr(&output);
     for stage in ["corpus", "text", "vectors", "encoded"] {
         assert!(message.contains(&format!("{stage}: up to date")), "{message}");

@@ -8,37 +8,41 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Overrides that make a run of a second or two: 63 steps an epoch.
-const SMALL: [&str; 4] =
-    ["train.epochs=2", "train.max_length=24", "model.hidden_size=6", "train.evaluate_on=validation"];
+const SMALL: [&str; 4] = [
+    "train.epochs=2",
+    "train.max_length=24",
+    "model.hidden_size=6",
+    "train.evaluate_on=validation",
+];
 
-pub fn data() -> PathBuf {
+pub(crate) fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data")
 }
 
 /// `taper`, deaf to the surroundings' own settings.
-pub fn taper() -> Command {
+pub(crate) fn taper() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taper"));
     command.env("TAPER_DATA", data()).env("HF_HUB_OFFLINE", "1").env_remove("HF_ENDPOINT");
     command
 }
 
-pub fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     taper().args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Runs, asserts success, and parses what it printed.
-pub fn json(arguments: &[&str]) -> Value {
+pub(crate) fn json(arguments: &[&str]) -> Value {
     let output = run(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// Runs, asserts exit code 1, and returns the message.
-pub fn failure(arguments: &[&str]) -> String {
+pub(crate) fn failure(arguments: &[&str]) -> String {
     let output = run(arguments);
     let message = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {message}");
@@ -47,7 +51,7 @@ pub fn failure(arguments: &[&str]) -> String {
 }
 
 /// The sample, prepared once for all tests of a file.
-pub fn prepared() -> &'static str {
+pub(crate) fn prepared() -> &'static str {
     static PREPARED: OnceLock<(TempDir, String)> = OnceLock::new();
     let (_, path) = PREPARED.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
@@ -60,7 +64,7 @@ pub fn prepared() -> &'static str {
 }
 
 /// Arguments of a small training run into `out`.
-pub fn training(out: &Path) -> Vec<String> {
+pub(crate) fn training(out: &Path) -> Vec<String> {
     let mut arguments = vec!["train", "--json", "--prepared", prepared()];
     for setting in SMALL {
         arguments.extend(["--set", setting]);
@@ -70,7 +74,7 @@ pub fn training(out: &Path) -> Vec<String> {
 }
 
 /// Trains to the end; returns what it printed.
-pub fn train(out: &Path, more: &[&str]) -> Value {
+pub(crate) fn train(out: &Path, more: &[&str]) -> Value {
     let arguments = training(out);
     let arguments: Vec<&str> =
         arguments.iter().map(String::as_str).chain(more.iter().copied()).collect();
@@ -78,12 +82,12 @@ pub fn train(out: &Path, more: &[&str]) -> Value {
 }
 
 /// The bits of a run's model.
-pub fn weights(run: &Path) -> Vec<u8> {
+pub(crate) fn weights(run: &Path) -> Vec<u8> {
     std::fs::read(run.join("model.safetensors")).unwrap()
 }
 
 /// Names of a run's checkpoints, oldest first.
-pub fn checkpoints(run: &Path) -> Vec<String> {
+pub(crate) fn checkpoints(run: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(run.join("checkpoints")) else {
         return Vec::new();
     };
