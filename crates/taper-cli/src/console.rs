@@ -28,7 +28,7 @@ impl Console {
     }
 
     /// An error with its causes, each once.
-    pub(crate) fn error(&self, error: &anyhow::Error) {
+    pub(crate) fn error(error: &anyhow::Error) {
         let mut message = error.to_string();
         for cause in error.chain().skip(1).map(ToString::to_string) {
             if !message.contains(&cause) {

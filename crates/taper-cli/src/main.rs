@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         // Whoever reads our output has had enough: nothing is wrong.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            console.error(&error);
+            Console::error(&error);
             ExitCode::FAILURE
         }
     }

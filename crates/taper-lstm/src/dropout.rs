@@ -140,7 +140,7 @@ impl CustomOp1 for Mask {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::float_cmp)]
     use super::*;
     use candle_core::{DType, Device, Var};
 

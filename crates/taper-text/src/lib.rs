@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 
 mod align;
+mod count;
 mod encode;
 mod error;
 mod normalize;

@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 
-use rayon::prelude::*;
-
 use crate::error::{Error, Result};
-use crate::tokenize::Tokenizer;
 
 /// How often each word occurs. The order of counting and merging makes no difference.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,11 +27,6 @@ impl TokenCounts {
         }
     }
 
-    /// Cuts one text and counts its tokens.
-    pub fn add_text(&mut self, text: &str, tokenizer: &Tokenizer) -> Result<()> {
-        tokenizer.for_each_token(text, &mut |token| self.add(token))
-    }
-
     /// Adds the counts of another part of the data.
     pub fn merge(&mut self, other: TokenCounts) {
         self.total += other.total;
@@ -45,26 +37,6 @@ impl TokenCounts {
         for (token, count) in other.counts {
             *self.counts.entry(token).or_insert(0) += count;
         }
-    }
-
-    /// Counts the tokens of all texts, on rayon's threads.
-    pub fn counts_of(
-        texts: &[impl AsRef<str> + Sync],
-        tokenizer: &Tokenizer,
-    ) -> Result<TokenCounts> {
-        texts
-            .par_iter()
-            .try_fold(TokenCounts::new, |mut counts, text| {
-                counts.add_text(text.as_ref(), tokenizer)?;
-                Ok(counts)
-            })
-            .try_reduce(TokenCounts::new, |mut left, mut right| {
-                if left.counts.len() < right.counts.len() {
-                    std::mem::swap(&mut left, &mut right);
-                }
-                left.merge(right);
-                Ok(left)
-            })
     }
 
     /// Tokens counted, repeats included.

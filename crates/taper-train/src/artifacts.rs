@@ -7,20 +7,30 @@ use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
+use serde::{Deserialize, Serialize};
 use taper_corpus::Record;
-use taper_text::Tokenizer;
+use taper_text::{Coverage, Tokenizer};
 
 pub use encoded::EncodedSplit;
 
+use crate::gradients::EMBEDDING;
+use crate::lock::Lock;
 use crate::manifest::{Manifest, Stage};
-use crate::prepare::VectorsReport;
-use crate::prepare::lock::Lock;
-use crate::prepare::vectors::TENSOR;
-use crate::prepare::workspace::verify;
 use crate::{Error, Result};
 
 /// The tokenizer's file name in a prepared folder and in a model directory.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
+
+/// `coverage.json`: what the word vectors know of the training texts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VectorsReport {
+    /// `vectors.source`, as the recipe has it.
+    pub source: String,
+    /// Numbers a word.
+    pub dimensions: usize,
+    /// `None` without word vectors: the embedding starts from random numbers.
+    pub coverage: Option<Coverage>,
+}
 
 /// A prepared folder, open for reading: as long as this lives, no other process changes it.
 #[derive(Debug)]
@@ -68,7 +78,7 @@ impl Prepared {
             let record = manifest.stages.get(&stage).ok_or_else(|| {
                 Error::prepared(&path, format!("the stage `{stage}` is missing; prepare again"))
             })?;
-            verify(folder, record)?;
+            record.verify(folder)?;
         }
         Ok(Self::new(folder, manifest, lock))
     }
@@ -116,11 +126,12 @@ impl Prepared {
         let broken = |message: String| Error::prepared(&path, format!("{message}; prepare again"));
         let tensors = SafeTensors::deserialize(&bytes)
             .map_err(|error| broken(format!("not a safetensors file ({error})")))?;
-        let tensor = tensors.tensor(TENSOR).map_err(|_| broken(format!("no tensor `{TENSOR}`")))?;
+        let tensor =
+            tensors.tensor(EMBEDDING).map_err(|_| broken(format!("no tensor `{EMBEDDING}`")))?;
         let wanted = [self.manifest.vocabulary, self.manifest.dimensions];
         if tensor.shape() != wanted || tensor.dtype() != Dtype::F32 {
             return Err(broken(format!(
-                "`{TENSOR}` is {:?} {:?}; expected F32 {wanted:?}",
+                "`{EMBEDDING}` is {:?} {:?}; expected F32 {wanted:?}",
                 tensor.dtype(),
                 tensor.shape()
             )));
@@ -132,7 +143,7 @@ impl Prepared {
             .collect();
         if let Some(index) = matrix.iter().position(|value| !value.is_finite()) {
             return Err(broken(format!(
-                "`{TENSOR}` row {} holds {}",
+                "`{EMBEDDING}` row {} holds {}",
                 index / wanted[1],
                 matrix[index]
             )));

@@ -115,7 +115,7 @@ mod tests {
             .map(|batch| batch.len() * batch.iter().map(|&row| lengths[row]).max().unwrap())
             .sum();
         let total: usize = lengths.iter().sum();
-        assert!(padded < total * 11 / 10, "{padded} padded for {total} real steps");
+        assert!(padded < total * 6 / 5, "{padded} padded for {total} real steps");
     }
 
     #[test]

@@ -3,16 +3,17 @@
 use std::fmt::Write;
 
 use crate::artifacts::Prepared;
+use crate::evaluate::Evaluation;
 use crate::model::Model;
 use crate::recipe::Recipe;
-use crate::train::Summary;
 
 /// The card in Markdown, with the front matter that model hubs read.
 pub(crate) fn write(
     recipe: &Recipe,
     model: &Model,
     prepared: &Prepared,
-    summary: &Summary,
+    epoch: u32,
+    test: Option<&Evaluation>,
 ) -> String {
     let manifest = prepared.manifest();
     let config = &model.config;
@@ -43,7 +44,7 @@ pub(crate) fn write(
     }
     let _ =
         write!(card, "\n## Results\n\n| split | texts | correct | accuracy |\n|---|---|---|---|\n");
-    match &summary.test {
+    match test {
         Some(test) => {
             let _ = writeln!(
                 card,
@@ -57,11 +58,10 @@ pub(crate) fn write(
     }
     let _ = write!(
         card,
-        "\nWeights of epoch {}; `taper evaluate` on this folder repeats the figure.\n\n\
+        "\nWeights of epoch {epoch}; `taper evaluate` on this folder repeats the figure.\n\n\
          ## Limits\n\n\
          Trained on the texts named above and no others: expect less on texts of another kind or \
          language.\n",
-        summary.best_epoch,
     );
     match config.max_length {
         Some(max) => {

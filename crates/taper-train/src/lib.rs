@@ -27,6 +27,7 @@ mod error;
 mod evaluate;
 mod events;
 mod fingerprint;
+mod lock;
 mod predict;
 mod run;
 mod train;

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::recipe::{Data, Text, Vectors};
-use crate::{Error, Recipe, Result, atomic};
+use crate::{Error, Recipe, Result, atomic, fingerprint};
 
 /// The steps of preparation, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,6 +61,31 @@ pub struct StageRecord {
     pub fingerprint: String,
     /// The files written: path within the prepared folder, with `/`.
     pub files: BTreeMap<String, FileRecord>,
+}
+
+impl StageRecord {
+    /// Every file of the stage there, of the size and hash it was written with.
+    pub(crate) fn verify(&self, folder: &Path) -> Result<()> {
+        for (name, expected) in &self.files {
+            let path = folder.join(name);
+            let found = match fs::metadata(&path) {
+                Ok(metadata) => metadata.len(),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    return Err(Error::prepared(&path, "missing; prepare again"));
+                }
+                Err(error) => return Err(Error::io(&path, "open")(error)),
+            };
+            if found != expected.bytes {
+                let message =
+                    format!("{found} bytes where {} were written; prepare again", expected.bytes);
+                return Err(Error::prepared(&path, message));
+            }
+            if fingerprint::of_file(&path)? != expected.blake3 {
+                return Err(Error::prepared(&path, "changed since it was written; prepare again"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Size and hash of a file.

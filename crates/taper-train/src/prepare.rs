@@ -16,7 +16,6 @@
 
 mod corpus;
 mod encoded;
-pub(crate) mod lock;
 mod options;
 mod text;
 pub(crate) mod vectors;
@@ -31,7 +30,6 @@ use taper_corpus::{ImdbParts, Source, imdb};
 use taper_text::{TokenCounts, Tokenizer, Vocabulary};
 
 pub use options::{Dataset, Places, PrepareEvent, PrepareOptions, VectorSource};
-pub use vectors::VectorsReport;
 
 use crate::artifacts::{self, Prepared};
 use crate::manifest::{Manifest, SplitManifest, Stage};

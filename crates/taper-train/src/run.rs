@@ -1,6 +1,6 @@
 //! A run's folder: its lock, its recipe, its metrics, and at the end its model.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::artifacts::{Prepared, TOKENIZER};
 use crate::checkpoint::Checkpoints;
 use crate::events::TrainEvent;
+use crate::lock::{self, Lock};
 use crate::manifest::Stage;
 use crate::model::{self, ModelConfig};
 use crate::{Error, Recipe, Result, atomic};
@@ -16,7 +17,6 @@ use crate::{Error, Recipe, Result, atomic};
 const RECIPE: &str = "recipe.toml";
 const METRICS: &str = "metrics.jsonl";
 const PREPARED: &str = "prepared.json";
-const LOCK: &str = ".lock";
 
 /// A run's folder, locked against other processes for as long as this lives.
 #[derive(Debug)]
@@ -24,8 +24,7 @@ pub struct Run {
     folder: PathBuf,
     recipe: Recipe,
     metrics: File,
-    /// Held, never read: the system releases the lock when the process ends, however it ends.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// `prepared.json`: the data a run is trained on.
@@ -44,7 +43,7 @@ impl Run {
     /// If the folder holds anything, or another process uses it.
     pub fn create(folder: &Path, recipe: &Recipe, prepared: &Prepared) -> Result<Self> {
         fs::create_dir_all(folder).map_err(Error::io(folder, "create the folder"))?;
-        let lock = lock(folder)?;
+        let lock = Lock::exclusive(folder)?;
         Self::check_free(folder)?;
         let manifest = prepared.manifest();
         let tokenizer = folder.join(TOKENIZER);
@@ -77,7 +76,7 @@ impl Run {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             read => read.map_err(Error::io(folder, "list the folder"))?,
         };
-        if entries.flatten().any(|entry| entry.file_name() != LOCK) {
+        if entries.flatten().any(|entry| entry.file_name() != lock::FILE) {
             let message = "holds files already; give another `--out`, or go on with `--resume`";
             return Err(Error::run(folder, message));
         }
@@ -90,7 +89,7 @@ impl Run {
     /// If the folder is no run, or another process uses it.
     pub fn open(folder: &Path) -> Result<Self> {
         let recipe = Self::recipe_of(folder)?;
-        let lock = lock(folder)?;
+        let lock = Lock::exclusive(folder)?;
         Ok(Self { metrics: open_metrics(folder)?, folder: folder.into(), recipe, _lock: lock })
     }
 
@@ -189,21 +188,6 @@ impl Run {
 fn fingerprint_of(prepared: &Prepared) -> String {
     let stages = &prepared.manifest().stages;
     stages.get(&Stage::Encoded).map(|record| record.fingerprint.clone()).unwrap_or_default()
-}
-
-fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join(LOCK);
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(Error::io(&path, "open the lock file"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse { path }),
-        Err(TryLockError::Error(error)) => Err(Error::io(&path, "lock")(error)),
-    }
 }
 
 fn open_metrics(folder: &Path) -> Result<File> {

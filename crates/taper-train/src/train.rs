@@ -235,7 +235,14 @@ impl<'a> Trainer<'a> {
         let seconds = self.progress.seconds + self.clock.elapsed().as_secs_f64();
         let run = self.run.folder().to_owned();
         let summary = Summary { run, seconds, best_epoch, test };
-        self.run.write_card(&card::write(&self.recipe, &self.model, self.prepared, &summary))?;
+        let card = card::write(
+            &self.recipe,
+            &self.model,
+            self.prepared,
+            best_epoch,
+            summary.test.as_ref(),
+        );
+        self.run.write_card(&card)?;
         Ok(Outcome::Finished(summary))
     }
 

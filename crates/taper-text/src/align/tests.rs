@@ -1,3 +1,5 @@
+//! Alignment: lookups by case, rows without a vector, coverage.
+
 use super::*;
 use crate::vocabulary::VocabularyOptions;
 

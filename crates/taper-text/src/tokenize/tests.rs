@@ -1,3 +1,5 @@
+//! The cuts: by example, by property, and against hostile texts.
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 

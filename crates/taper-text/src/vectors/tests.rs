@@ -1,3 +1,5 @@
+//! Reading vectors: every container, and every bad line by its number.
+
 use std::io::Write as _;
 use std::path::PathBuf;
 

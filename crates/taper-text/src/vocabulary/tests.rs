@@ -1,4 +1,7 @@
+//! Counting and numbering, with torchtext's semantics.
+
 use super::*;
+use crate::Tokenizer;
 use crate::normalize::Normalization;
 use proptest::prelude::*;
 

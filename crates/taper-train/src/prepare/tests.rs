@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use taper_corpus::{CorpusWriter, Record};
 use tempfile::TempDir;
 
-use super::lock::Lock;
 use super::*;
+use crate::lock::Lock;
 
 const WORDS: [&str; 6] = ["good", "bad", "film", "plot", "actor", "dull"];
 

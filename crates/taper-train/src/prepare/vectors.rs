@@ -3,32 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, TensorView};
-use serde::{Deserialize, Serialize};
 use taper_text::{
-    AlignOptions, Alignment, Case, Coverage, Missing, TokenCounts, Vocabulary, align, read_vectors,
+    AlignOptions, Alignment, Case, Missing, TokenCounts, Vocabulary, align, read_vectors,
 };
 
 use super::{PrepareEvent, VectorSource};
+use crate::artifacts::VectorsReport;
 use crate::fingerprint::{self, Fingerprint};
+use crate::gradients::EMBEDDING;
 use crate::manifest::Stage;
 use crate::recipe::{self, Vectors};
 use crate::{Error, Recipe, Result, atomic};
 
 const VERSION: u32 = 1;
-
-/// The matrix's name in `embeddings.safetensors`: the one the model's own weights give it.
-pub(crate) const TENSOR: &str = "embedding.weight";
-
-/// `coverage.json`: what the word vectors know of the training texts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct VectorsReport {
-    /// `vectors.source`, as the recipe has it.
-    pub source: String,
-    /// Numbers a word.
-    pub dimensions: usize,
-    /// `None` without word vectors: the embedding starts from random numbers.
-    pub coverage: Option<Coverage>,
-}
 
 /// What the stage depends on: the `[vectors]` table, the vectors, the vocabulary and the counts.
 pub(super) fn fingerprint(
@@ -119,7 +106,7 @@ pub(super) fn write(folder: &Path, table: &Vectors, alignment: Option<&Alignment
         let rows = alignment.matrix.len() / alignment.dimensions.max(1);
         let view = TensorView::new(Dtype::F32, vec![rows, alignment.dimensions], &bytes)
             .map_err(failed)?;
-        atomic::write(&path, &safetensors::serialize([(TENSOR, view)], None).map_err(failed)?)?;
+        atomic::write(&path, &safetensors::serialize([(EMBEDDING, view)], None).map_err(failed)?)?;
     }
     let report = VectorsReport {
         source: table.source.clone(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::lock::Lock;
+use crate::lock::Lock;
 use crate::manifest::{FileRecord, Manifest, Stage, StageRecord};
 use crate::{Error, Result, atomic, fingerprint};
 
@@ -67,7 +67,7 @@ impl Workspace {
             let Some(record) = manifest.stages.get(&stage) else {
                 continue;
             };
-            if record.fingerprint != fingerprint || verify(&folder, record).is_err() {
+            if record.fingerprint != fingerprint || record.verify(&folder).is_err() {
                 continue;
             }
             if built {
@@ -150,29 +150,6 @@ impl Workspace {
     fn require_exclusive(&self) -> Result<()> {
         if self.lock.is_exclusive() { Ok(()) } else { Err(self.lock.in_use()) }
     }
-}
-
-/// Every file of a stage there, of the size and hash it was written with.
-pub(crate) fn verify(folder: &Path, record: &StageRecord) -> Result<()> {
-    for (name, expected) in &record.files {
-        let path = folder.join(name);
-        let found = match fs::metadata(&path) {
-            Ok(metadata) => metadata.len(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::prepared(&path, "missing; prepare again"));
-            }
-            Err(error) => return Err(Error::io(&path, "open")(error)),
-        };
-        if found != expected.bytes {
-            let message =
-                format!("{found} bytes where {} were written; prepare again", expected.bytes);
-            return Err(Error::prepared(&path, message));
-        }
-        if fingerprint::of_file(&path)? != expected.blake3 {
-            return Err(Error::prepared(&path, "changed since it was written; prepare again"));
-        }
-    }
-    Ok(())
 }
 
 /// A manifest that cannot be read is as good as none here: its stages are built again.

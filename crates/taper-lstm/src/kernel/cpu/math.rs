@@ -127,6 +127,7 @@ fn exp<const FMA: bool>(x: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::float_cmp)]
     use super::*;
 
     /// Distance in units of the last place of the exact value.

@@ -1,4 +1,4 @@
-//! One writer or many readers of a prepared folder, across processes.
+//! One writer or many readers of a folder, across processes.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::{Error, Result};
 
-/// The lock file's name in a prepared folder.
-const FILE: &str = ".lock";
+/// The lock file's name in a folder.
+pub(crate) const FILE: &str = ".lock";
 
 /// How long a reader waits for a writer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,15 +21,21 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
+    /// The writer's lock, at once or not at all.
+    pub(crate) fn exclusive(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        let file = create(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { file, path, exclusive: true }),
+            Err(TryLockError::WouldBlock) => Err(Error::InUse { path }),
+            Err(TryLockError::Error(error)) => Err(Error::io(&path, "lock")(error)),
+        }
+    }
+
     /// The writer's lock, or the reader's where other readers stand in the way.
     pub(crate) fn exclusive_or_shared(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(Error::io(&path, "open the lock file"))?;
+        let file = create(&path)?;
         let exclusive = match file.try_lock() {
             Ok(()) => true,
             Err(TryLockError::WouldBlock) => false,
@@ -87,4 +93,10 @@ impl Lock {
             }
         }
     }
+}
+
+fn create(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    options.open(path).map_err(Error::io(path, "open the lock file"))
 }
