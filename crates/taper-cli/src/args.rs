@@ -160,15 +160,15 @@ pub(crate) struct PredictArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct TokenizeArgs {
     /// Prepared data or a run, whose tokenizer is used.
-    #[arg(conflicts_with = "tokenizer", required_unless_present = "tokenizer")]
+    #[arg(conflicts_with = "tokenizer")]
     pub(crate) folder: Option<PathBuf>,
 
-    /// A tokenizer by name, without prepared data: english or whitespace.
+    /// A tokenizer by name, without prepared data: english or whitespace. [default: english]
     #[arg(long, value_name = "NAME")]
     pub(crate) tokenizer: Option<String>,
 
-    /// With --tokenizer: lower-cases.
-    #[arg(long, requires = "tokenizer")]
+    /// Lower-cases, where the tokenizer is chosen by name.
+    #[arg(long, conflicts_with = "folder")]
     pub(crate) lowercase: bool,
 
     /// A file with a text a line; `-` is standard input.

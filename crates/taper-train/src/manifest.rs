@@ -221,6 +221,32 @@ impl Manifest {
         atomic::write(path, &bytes)
     }
 
+    /// Whether there is the split that `recipe` judges epochs by.
+    ///
+    /// # Errors
+    ///
+    /// If not: with what to set instead.
+    pub fn check_evaluation(&self, recipe: &Recipe) -> Result<()> {
+        let wanted = recipe.train.evaluate_on.split();
+        if self.splits.get(wanted).is_some_and(|split| split.rows > 0) {
+            return Ok(());
+        }
+        let advice = if wanted == "test" {
+            "evaluate on \"validation\""
+        } else if recipe.data.hold_out.is_some() {
+            "`data.hold_out` takes too small a share of the training split"
+        } else {
+            "take one from the training split with `--set data.hold_out.fraction=0.1`, or evaluate on \"test\" and \
+             select the \"last\" epoch"
+        };
+        let names: Vec<&str> = self.splits.keys().map(String::as_str).collect();
+        let message = format!(
+            "`train.evaluate_on` is \"{wanted}\", but there is no such split (found {}); {advice}",
+            names.join(", ")
+        );
+        Err(Error::Dataset { dataset: self.dataset.clone(), message })
+    }
+
     /// The split of that name, or an error that lists those there are.
     pub fn split(&self, dataset: &Path, name: &str) -> Result<&SplitManifest> {
         self.splits.get(name).ok_or_else(|| {

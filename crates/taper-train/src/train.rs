@@ -56,6 +56,7 @@ pub fn train(
     stop: &AtomicBool,
     listen: &mut dyn FnMut(&TrainEvent),
 ) -> Result<Outcome> {
+    prepared.manifest().check_evaluation(run.recipe())?;
     let training = prepared.encoded("train")?;
     let held_out = prepared.encoded(run.recipe().train.evaluate_on.split())?;
     let mut trainer = Trainer::new(run, prepared, device, checkpoint, stop, listen)?;

@@ -16,7 +16,7 @@ pub(crate) fn run(args: &TokenizeArgs) -> Result<ExitCode> {
         (Some(folder), _) => Tokenizer::load(&folder.join("tokenizer.json"))?,
         (None, name) => {
             let normalization = Normalization { lowercase: args.lowercase };
-            Tokenizer::named(name.as_deref().unwrap_or_default(), normalization)?
+            Tokenizer::named(name.as_deref().unwrap_or("english"), normalization)?
         }
     };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());

@@ -72,7 +72,7 @@ pub(super) fn build(
     Ok(Outcome { class_names, splits })
 }
 
-/// The checks that need the data: done anew even when the stage is kept, for the recipe may ask for other splits.
+/// Whether there is anything to learn.
 pub(super) fn check(recipe: &Recipe, splits: &BTreeMap<String, SplitManifest>) -> Result<()> {
     let fail =
         |message: String| Err(Error::Dataset { dataset: recipe.data.dataset.clone(), message });
@@ -87,21 +87,6 @@ pub(super) fn check(recipe: &Recipe, splits: &BTreeMap<String, SplitManifest>) -
         return fail(format!(
             "the training split has texts of fewer than two classes (rows a class: {:?})",
             train.labels
-        ));
-    }
-    let wanted = recipe.train.evaluate_on.split();
-    if splits.get(wanted).is_none_or(|split| split.rows == 0) {
-        let advice = if wanted == "test" {
-            "evaluate on \"validation\""
-        } else if recipe.data.hold_out.is_some() {
-            "`data.hold_out` takes too small a share of the training split"
-        } else {
-            "set `data.hold_out` (such as `data.hold_out.fraction=0.1`) to take one from the training split, or evaluate \
-             on \"test\" and select the \"last\" epoch"
-        };
-        return fail(format!(
-            "`train.evaluate_on` is \"{wanted}\", but there is no such split (found {}); {advice}",
-            names.join(", ")
         ));
     }
     Ok(())

@@ -210,7 +210,9 @@ fn without_vectors_there_is_no_matrix() {
 fn held_out_groups_stay_together() {
     let mut room = Room::new();
     room.write_source("no validation", "one", &["train", "test"]);
-    let message = room.prepare_as("no validation", "held out").unwrap_err().to_string();
+    let (prepared, _) = room.prepare_as("no validation", "whole").unwrap();
+    assert_eq!(prepared.manifest().splits["train"].rows, 60);
+    let message = prepared.manifest().check_evaluation(&room.recipe).unwrap_err().to_string();
     assert!(message.contains("data.hold_out"), "{message}");
 
     room.recipe.data.hold_out =
