@@ -28,8 +28,8 @@ pub(crate) trait Real:
 {
     /// 1.
     const ONE: Self;
-    /// Smaller magnitudes become 0: products with them would be denormals, which cost a hundred
-    /// cycles each and change no digit of a gradient.
+    /// Smaller magnitudes become 0: products with them would be denormals, which are slow on
+    /// many CPUs and too small to move a weight.
     const TINY: Self;
 
     /// `a * b + c`; `FMA` tells that the machine has it in one instruction.
