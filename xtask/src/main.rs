@@ -1,4 +1,4 @@
-//! `cargo xtask VERB …`: builds what is needed and hands over to `taper`; runs what CI runs.
+//! `cargo xtask VERB …`: builds what is needed and hands over to `taper`; runs what CI runs; measures.
 //!
 //! Absent on purpose: dependencies (this is compiled before anything else can run), and any list
 //! of taper's verbs (whatever is not a chore is taper's, so a new verb works without a change here).
@@ -23,6 +23,7 @@ cargo xtask VERB …
 
   check [--cuda] [STEP…]   what CI runs, cheapest first, up to the first failure
   tidy                     rules no compiler checks: module docs, file length, circles, layers
+  bench lstm [--help]      speed, next to the rivals and to the machine's limit (tests/bench)
   help                     this page
 
 Any other verb is taper's own: it is built in release (with CUDA when the arguments say
@@ -39,22 +40,24 @@ fn main() -> ExitCode {
         }
         Some("check") => return check::run(&args[1..]),
         Some("tidy") => return check::run(&["tidy".into()]),
-        _ => match taper(&args) {
-            Ok(code) => return code,
-            Err(error) => {
-                eprintln!("error: cannot start cargo: {error}");
-                return ExitCode::FAILURE;
-            }
-        },
+        Some("bench") => return started(hand_over("taper-bench", "taper-bench", &args[1..])),
+        _ => return started(hand_over("taper-cli", "taper", &args)),
     }
     ExitCode::SUCCESS
 }
 
-/// Builds taper where cargo's progress can be seen, then lets `cargo run` become it.
+fn started(result: io::Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        eprintln!("error: cannot start cargo: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Builds a binary where cargo's progress can be seen, then lets `cargo run` become it.
 ///
 /// `cargo run` rather than the path of the binary: where it lies is cargo's to know.
-fn taper(args: &[OsString]) -> io::Result<ExitCode> {
-    let mut build: Vec<&str> = vec!["--release", "--package", "taper-cli", "--bin", "taper"];
+fn hand_over(package: &str, binary: &str, args: &[OsString]) -> io::Result<ExitCode> {
+    let mut build: Vec<&str> = vec!["--release", "--package", package, "--bin", binary];
     if wants_cuda(args) {
         build.extend(["--features", "cuda"]);
     }
@@ -82,7 +85,7 @@ fn become_it(mut command: Command) -> io::Result<ExitCode> {
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// Do taper's arguments ask for a CUDA device? Nothing after `--` is a flag.
+/// Do the arguments ask for a CUDA device? Nothing after `--` is a flag.
 fn wants_cuda(args: &[OsString]) -> bool {
     let flags: Vec<_> =
         args.iter().take_while(|arg| *arg != "--").map(|arg| arg.to_string_lossy()).collect();
@@ -114,6 +117,7 @@ mod tests {
         assert!(cuda("train --device cuda"));
         assert!(cuda("train --recipe tutorial --device cuda:1 --json"));
         assert!(cuda("evaluate RUN --device=cuda:0"));
+        assert!(cuda("lstm --device cuda"));
     }
 
     #[test]

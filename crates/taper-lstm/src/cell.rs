@@ -8,7 +8,7 @@ use crate::config::LstmConfig;
 use crate::error::{Error, Result};
 
 /// Gates are stacked in this order in every weight, bias and gradient, as in PyTorch.
-pub(crate) const NUM_GATES: usize = 4;
+const NUM_GATES: usize = 4;
 
 /// A single LSTM cell, PyTorch's `nn.LSTMCell`: for loops that must look at every step.
 ///
@@ -35,7 +35,7 @@ impl LstmCell {
     /// `[4 * hidden_size, hidden_size]` and, with `bias`, `bias_ih` and `bias_hh`
     /// `[4 * hidden_size]`, all uniform within `1 / sqrt(hidden_size)`.
     pub fn new(input_size: usize, hidden_size: usize, bias: bool, vb: &VarBuilder) -> Result<Self> {
-        LstmConfig::new(input_size, hidden_size).check()?;
+        LstmConfig::new(input_size, hidden_size).stack().check()?;
         let init = uniform(hidden_size);
         let rows = NUM_GATES * hidden_size;
         let draw = |name| vb.get_with_hints(rows, name, init);

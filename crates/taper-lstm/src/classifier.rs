@@ -67,8 +67,13 @@ impl TokenBatch {
     }
 
     /// How the ids lie.
-    pub fn packing(&self) -> &Packing {
+    pub fn packing(&self) -> &Arc<Packing> {
         &self.packing
+    }
+
+    /// The ids in the packed order.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
     }
 }
 
@@ -109,6 +114,26 @@ impl Classifier {
             embedding_dropout: Dropout::new(config.embedding_dropout, EMBEDDING_STREAM)?,
             output_dropout: Dropout::new(config.output_dropout, OUTPUT_STREAM)?,
         })
+    }
+
+    /// The embedding.
+    pub fn embedding(&self) -> &Embedding {
+        &self.embedding
+    }
+
+    /// The recurrent layers.
+    pub fn lstm(&self) -> &Lstm {
+        &self.lstm
+    }
+
+    /// How the steps become one vector.
+    pub fn pooling(&self) -> Pooling {
+        self.pooling
+    }
+
+    /// The last, linear layer.
+    pub fn fc(&self) -> &Linear {
+        &self.fc
     }
 
     /// Logits without dropout and without a graph: `[batch, num_logits]`, in the batch's order.

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifacts::EncodedSplit;
 use crate::batch::{View, sorted_batches};
+use crate::inference::Inference;
 use crate::loss::{cross_entropy, predicted_classes};
 use crate::metrics::Tally;
-use crate::model::Model;
 use crate::{Error, Result};
 
 /// The figures of a split.
@@ -32,19 +32,19 @@ pub struct Evaluation {
 /// # Errors
 /// If the split has no labelled text. A stopped evaluation is `None`.
 pub fn evaluate(
-    model: &Model,
+    model: &Inference,
     split: &EncodedSplit,
     name: &str,
     batch_size: usize,
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<Option<Evaluation>> {
-    let view = model.config.view();
+    let view = model.view();
     let labelled = Labelled::new(split, name)?;
     let mut tally = Tally::default();
     for batch in sorted_batches(&labelled.lengths(view), batch_size) {
         let (texts, labels) = labelled.batch(&batch);
         let tokens = view.batch(&texts)?;
-        let logits = model.classifier.forward(&tokens)?;
+        let logits = model.logits(&tokens)?;
         let loss = cross_entropy(&logits, &labels)?.to_scalar::<f32>()?;
         let correct = count_correct(&predicted_classes(&logits)?, &labels);
         tally.add(batch.len(), correct, tokens.packing().total(), f64::from(loss));

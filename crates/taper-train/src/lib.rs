@@ -5,7 +5,7 @@
 //! - [`artifacts`]: typed readers of what [`prepare`](mod@prepare) wrote;
 //! - [`manifest`]: what a prepared folder says about itself;
 //! - [`train`](train()): the loop, over a [`Run`]'s folder with its [`checkpoint`]s, telling [`TrainEvent`]s;
-//! - [`evaluate`](evaluate()) and [`Predictor`]: what a model directory is good for.
+//! - [`Inference`], [`evaluate`](evaluate()) and [`Predictor`]: what a model directory is good for.
 
 pub mod artifacts;
 pub mod batch;
@@ -27,6 +27,7 @@ mod error;
 mod evaluate;
 mod events;
 mod fingerprint;
+mod inference;
 mod lock;
 mod predict;
 mod run;
@@ -37,9 +38,11 @@ pub use device::DeviceChoice;
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, evaluate};
 pub use events::TrainEvent;
+pub use inference::Inference;
 pub use model::Model;
 pub use predict::{Prediction, Predictor};
 pub use prepare::prepare;
 pub use recipe::Recipe;
 pub use run::{PreparedReference, Run};
+pub use taper_lstm::Quantization;
 pub use train::{Outcome, Summary, train};

@@ -7,13 +7,15 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
-use taper_lstm::{Classifier, ClassifierConfig, LstmConfig, Parameters, weights};
+use taper_lstm::{
+    Activations, Classifier, ClassifierConfig, LstmConfig, Parameters, Precision, weights,
+};
 use taper_text::{Tokenizer, Vocabulary};
 
 use crate::artifacts::{Embeddings, TOKENIZER};
 use crate::batch::View;
 use crate::gradients::EMBEDDING;
-use crate::recipe::{Model as ModelTable, Pooling, Recipe};
+use crate::recipe::{self, Model as ModelTable, Pooling, Recipe};
 use crate::{Error, Result, atomic, fingerprint};
 
 /// The files of a model directory, beside the tokenizer's.
@@ -119,9 +121,39 @@ impl Model {
         embeddings: Option<Embeddings>,
         device: &Device,
     ) -> Result<Self> {
+        let classifier = config.classifier();
+        Self::build(config, &classifier, seed, embeddings, device)
+    }
+
+    /// As [`Self::new`], with the seed, the precision and the memory that a recipe trains with.
+    pub fn for_training(
+        config: ModelConfig,
+        recipe: &Recipe,
+        embeddings: Option<Embeddings>,
+        device: &Device,
+    ) -> Result<Self> {
+        let mut classifier = config.classifier();
+        classifier.lstm.precision = match recipe.train.precision {
+            recipe::Precision::F32 => Precision::F32,
+            recipe::Precision::Bf16 => Precision::Bf16,
+        };
+        classifier.lstm.activations = match recipe.train.activations {
+            recipe::Activations::Keep => Activations::Keep,
+            recipe::Activations::Recompute => Activations::Recompute,
+        };
+        Self::build(config, &classifier, recipe.seed, embeddings, device)
+    }
+
+    fn build(
+        config: ModelConfig,
+        classifier: &ClassifierConfig,
+        seed: u64,
+        embeddings: Option<Embeddings>,
+        device: &Device,
+    ) -> Result<Self> {
         let parameters = Parameters::new(seed);
         let vb = parameters.var_builder(DType::F32, device);
-        let classifier = Classifier::new(&config.classifier(), &vb)?;
+        let classifier = Classifier::new(classifier, &vb)?;
         let model = Self { config, classifier, parameters };
         if let Some(Embeddings { matrix, rows, dimensions }) = embeddings {
             let matrix = Tensor::from_vec(matrix, (rows, dimensions), device)?;

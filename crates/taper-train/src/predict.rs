@@ -4,12 +4,14 @@ use std::path::Path;
 
 use candle_core::Device;
 use serde::Serialize;
+use taper_lstm::Quantization;
 use taper_text::{Tokenizer, Vocabulary};
 
 use crate::Result;
 use crate::batch::sorted_batches;
+use crate::inference::Inference;
 use crate::loss::{largest, probabilities};
-use crate::model::Model;
+use crate::model::{Model, ModelConfig};
 
 /// Texts the model reads at a time.
 const BATCH_SIZE: usize = 32;
@@ -41,20 +43,22 @@ fn as_map<S: serde::Serializer>(pairs: &[(String, f32)], out: S) -> Result<S::Ok
 /// A model ready to predict.
 #[derive(Debug, Clone)]
 pub struct Predictor {
-    model: Model,
+    config: ModelConfig,
+    inference: Inference,
     tokenizer: Tokenizer,
 }
 
 impl Predictor {
     /// Opens a model directory, or a run's folder.
-    pub fn open(directory: &Path, device: &Device) -> Result<Self> {
+    pub fn open(directory: &Path, device: &Device, quantization: Quantization) -> Result<Self> {
         let (model, tokenizer) = Model::open(directory, device)?;
-        Ok(Self { model, tokenizer })
+        let inference = Inference::new(&model, quantization)?;
+        Ok(Self { config: model.config, inference, tokenizer })
     }
 
-    /// The model.
-    pub fn model(&self) -> &Model {
-        &self.model
+    /// The model's configuration.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
     }
 
     /// The tokenizer.
@@ -65,12 +69,12 @@ impl Predictor {
     /// Predicts every text, in order. A text without tokens reads as one unknown word.
     pub fn predict(&self, texts: &[impl AsRef<str> + Sync]) -> Result<Vec<Prediction>> {
         let encoded = self.tokenizer.encode_all(texts)?;
-        let view = self.model.config.view();
+        let view = self.inference.view();
         let lengths: Vec<usize> = encoded.iter().map(|ids| view.tokens(ids).len()).collect();
         let mut predictions = vec![None; texts.len()];
         for batch in sorted_batches(&lengths, BATCH_SIZE) {
             let ids: Vec<&[u32]> = batch.iter().map(|&row| encoded[row].as_slice()).collect();
-            let logits = self.model.classifier.forward(&view.batch(&ids)?)?;
+            let logits = self.inference.logits(&view.batch(&ids)?)?;
             for (&row, probabilities) in batch.iter().zip(probabilities(&logits)?) {
                 predictions[row] =
                     Some(self.prediction(texts[row].as_ref(), &encoded[row], &probabilities));
@@ -80,7 +84,7 @@ impl Predictor {
     }
 
     fn prediction(&self, text: &str, ids: &[u32], probabilities: &[f32]) -> Prediction {
-        let names = &self.model.config.class_names;
+        let names = &self.config.class_names;
         let best = largest(probabilities) as usize;
         Prediction {
             text: text.to_owned(),
@@ -89,7 +93,7 @@ impl Predictor {
             probabilities: names.iter().cloned().zip(probabilities.iter().copied()).collect(),
             tokens: ids.len(),
             unknown_tokens: ids.iter().filter(|&&id| id == Vocabulary::UNKNOWN).count(),
-            truncated: self.model.config.max_length.is_some_and(|max| ids.len() > max),
+            truncated: self.config.max_length.is_some_and(|max| ids.len() > max),
         }
     }
 }

@@ -32,7 +32,9 @@ use serde::{Deserialize, Serialize};
 
 pub use data::{Case, Data, HoldOut, HoldOutBy, Missing, Text, Vectors};
 pub use model::{Dropout, Model, Padding, Pooling};
-pub use train::{Evaluate, EvaluateOn, Optimizer, OptimizerKind, Select, Train};
+pub use train::{
+    Activations, Evaluate, EvaluateOn, Optimizer, OptimizerKind, Precision, Select, Train,
+};
 
 use crate::{Error, Result};
 use document::Document;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use candle_core::Device;
+use taper_lstm::Quantization;
 
 use crate::Result;
 use crate::artifacts::{EncodedSplit, Prepared};
@@ -13,6 +14,7 @@ use crate::card;
 use crate::checkpoint::Progress;
 use crate::evaluate::{Evaluation, Labelled, evaluate};
 use crate::events::TrainEvent;
+use crate::inference::Inference;
 use crate::model::Model;
 use crate::optimizer::Optimizer;
 use crate::recipe::{Evaluate, Recipe, Select};
@@ -98,7 +100,8 @@ impl<'a> Trainer<'a> {
         listen: &'a mut dyn FnMut(&TrainEvent),
     ) -> Result<Self> {
         let recipe = run.recipe().clone();
-        let model = Model::new(run.model_config()?, recipe.seed, prepared.embeddings()?, device)?;
+        let model =
+            Model::for_training(run.model_config()?, &recipe, prepared.embeddings()?, device)?;
         let mut optimizer = Optimizer::new(&recipe.train.optimizer);
         let restored = run.checkpoints().restore(checkpoint, &model, &mut optimizer)?;
         let (progress, metrics_len) = restored.unwrap_or_default();
@@ -188,9 +191,10 @@ impl<'a> Trainer<'a> {
     }
 
     fn evaluate(&mut self, split: &EncodedSplit, name: &str) -> Result<Option<Evaluation>> {
+        let inference = Inference::new(&self.model, Quantization::F32)?;
         let (listen, stop) = (&mut *self.listen, self.stop);
         let batch_size = self.recipe.train.batch_size;
-        evaluate(&self.model, split, name, batch_size, &mut |rows, total| {
+        evaluate(&inference, split, name, batch_size, &mut |rows, total| {
             listen(&TrainEvent::Evaluating { split: name.to_owned(), rows, total });
             !stop.load(Ordering::Relaxed)
         })

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use serde_json::json;
-use taper_train::{Model, Prepared, Run, evaluate};
+use taper_train::{Inference, Model, Prepared, Run, evaluate};
 
 use super::train::table;
 use crate::args::EvaluateArgs;
@@ -12,6 +12,7 @@ use crate::console::Console;
 
 pub(crate) fn run(args: &EvaluateArgs, console: &Console) -> Result<ExitCode> {
     let (model, _) = Model::open(&args.run, &args.device.open()?)?;
+    let inference = Inference::new(&model, args.numbers.quantization())?;
     let prepared = match &args.prepared {
         Some(folder) => Prepared::open(folder)?,
         None => Run::open_prepared(&args.run)?,
@@ -21,7 +22,7 @@ pub(crate) fn run(args: &EvaluateArgs, console: &Console) -> Result<ExitCode> {
     let bar = console.bar(split.len() as u64, "{msg} {wide_bar} {pos}/{len} {eta}");
     bar.set_message(format!("evaluating {}", args.split));
     let evaluation =
-        evaluate(&model, &split, &args.split, recipe.train.batch_size, &mut |rows, _| {
+        evaluate(&inference, &split, &args.split, recipe.train.batch_size, &mut |rows, _| {
             bar.set_position(rows);
             true
         })?;

@@ -13,7 +13,7 @@ use crate::args::PredictArgs;
 const LINES: usize = 1024;
 
 pub(crate) fn run(args: &PredictArgs) -> Result<ExitCode> {
-    let predictor = Predictor::open(&args.run, &args.device.open()?)?;
+    let predictor = Predictor::open(&args.run, &args.device.open()?, args.numbers.quantization())?;
     let mut out = Output { out: std::io::stdout().lock(), json: args.json, written: 0 };
     match &args.input {
         Some(input) => for_lines(input, LINES, &mut |lines| {

@@ -1,14 +1,15 @@
 //! One layer's whole sequence, both directions, as one differentiable operation.
 //!
-//! candle records every tensor operation. An LSTM written step by step leaves dozens of nodes a step:
+//! candle records every tensor operation. A network written step by step leaves dozens of nodes a step:
 //! quadratic time in the backward pass, and a stack overflow on a review of a few thousand tokens.
 //! So a layer is a single [`CustomOp3`] with a hand-written backward:
 //!
 //! - inputs: packed steps `[total, input_size]`; all weights of the layer in one vector
-//!   ([`LayerShape::weight_ranges`]); initial states `[2, directions, batch, hidden_size]` (h, then c)
+//!   ([`LayerShape::weight_ranges`]); the initial states in one vector ([`LayerShape::state_len`])
 //! - result: one vector, `h_seq | h_n | c_n` ([`LayerShape::output_len`])
 //!
-//! The CPU runs [`cpu`]; other devices run [`steps`], the same equations as tensor operations.
+//! The CPU runs [`cpu`], CUDA the persistent kernels of `cuda`; what neither takes runs [`steps`], the
+//! same equations as tensor operations.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,11 +19,12 @@ use candle_core::{
     bail,
 };
 
-use crate::cell::NUM_GATES;
+use crate::config::{Activations, Cell, Precision};
 use crate::packed::Packing;
 
 pub(crate) mod cpu;
-pub(crate) mod pointwise;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 pub(crate) mod steps;
 
 #[cfg(test)]
@@ -31,28 +33,41 @@ mod tests;
 /// The sizes of one layer on one batch.
 #[derive(Debug, Clone)]
 pub(crate) struct LayerShape {
+    pub(crate) cell: Cell,
     pub(crate) input_size: usize,
     pub(crate) hidden_size: usize,
+    /// Features of h where a projection makes them fewer than those of c (LSTM only).
+    pub(crate) proj_size: Option<usize>,
     pub(crate) directions: usize,
     pub(crate) bias: bool,
+    pub(crate) precision: Precision,
+    pub(crate) activations: Activations,
     pub(crate) packing: Arc<Packing>,
 }
 
 /// Where one direction's parameters lie in the layer's weight vector.
 pub(crate) struct WeightRanges {
-    /// `[4 * hidden_size, input_size]`
+    /// `[gate_rows, input_size]`
     pub(crate) weight_ih: Range<usize>,
-    /// `[4 * hidden_size, hidden_size]`
+    /// `[gate_rows, output_size]`
     pub(crate) weight_hh: Range<usize>,
-    /// `[4 * hidden_size]`, or empty
+    /// `[gate_rows]`, or empty
     pub(crate) bias_ih: Range<usize>,
-    /// `[4 * hidden_size]`, or empty
+    /// `[gate_rows]`, or empty
     pub(crate) bias_hh: Range<usize>,
+    /// `[proj_size, hidden_size]`, or empty
+    pub(crate) weight_hr: Range<usize>,
 }
 
 impl LayerShape {
+    /// Rows of the stacked weights: gates times hidden units.
     pub(crate) fn gate_rows(&self) -> usize {
-        NUM_GATES * self.hidden_size
+        self.cell.num_gates() * self.hidden_size
+    }
+
+    /// Features of h.
+    pub(crate) fn output_size(&self) -> usize {
+        self.proj_size.unwrap_or(self.hidden_size)
     }
 
     pub(crate) fn batch(&self) -> usize {
@@ -64,35 +79,49 @@ impl LayerShape {
     }
 
     /// Parameters of one direction.
+    #[cfg(test)]
     pub(crate) fn weights_per_direction(&self) -> usize {
-        let biases = if self.bias { 2 } else { 0 };
-        self.gate_rows() * (self.input_size + self.hidden_size + biases)
+        self.weight_ranges(0).weight_hr.end
     }
 
     /// Weights lie direction by direction, each in PyTorch's order.
     pub(crate) fn weight_ranges(&self, direction: usize) -> WeightRanges {
         let rows = self.gate_rows();
-        let start = direction * self.weights_per_direction();
-        let weight_ih = start..start + rows * self.input_size;
-        let weight_hh = weight_ih.end..weight_ih.end + rows * self.hidden_size;
         let bias = if self.bias { rows } else { 0 };
+        let projection = self.proj_size.map_or(0, |size| size * self.hidden_size);
+        let per_direction =
+            rows * (self.input_size + self.output_size()) + 2 * bias + projection;
+        let start = direction * per_direction;
+        let weight_ih = start..start + rows * self.input_size;
+        let weight_hh = weight_ih.end..weight_ih.end + rows * self.output_size();
         let bias_ih = weight_hh.end..weight_hh.end + bias;
         let bias_hh = bias_ih.end..bias_ih.end + bias;
-        WeightRanges { weight_ih, weight_hh, bias_ih, bias_hh }
+        let weight_hr = bias_hh.end..bias_hh.end + projection;
+        WeightRanges { weight_ih, weight_hh, bias_ih, bias_hh, weight_hr }
     }
 
-    /// Elements of `h_seq`, `[total, directions * hidden_size]`.
+    /// Elements of `h_seq`, `[total, directions * output_size]`.
     pub(crate) fn sequence_len(&self) -> usize {
-        self.total() * self.directions * self.hidden_size
+        self.total() * self.directions * self.output_size()
     }
 
-    /// Elements of `h_n` or `c_n`, `[directions, batch, hidden_size]`.
+    /// Elements of `h_n`, `[directions, batch, output_size]`.
+    pub(crate) fn h_len(&self) -> usize {
+        self.directions * self.batch() * self.output_size()
+    }
+
+    /// Elements of `c_n`, `[directions, batch, hidden_size]`; none where the cell has no memory.
+    pub(crate) fn c_len(&self) -> usize {
+        if self.cell == Cell::Lstm { self.directions * self.batch() * self.hidden_size } else { 0 }
+    }
+
+    /// Elements of the initial (and final) states: h, then c.
     pub(crate) fn state_len(&self) -> usize {
-        self.directions * self.batch() * self.hidden_size
+        self.h_len() + self.c_len()
     }
 
     pub(crate) fn output_len(&self) -> usize {
-        self.sequence_len() + 2 * self.state_len()
+        self.sequence_len() + self.state_len()
     }
 
     /// The order in which a direction visits the steps: the second one starts at each sequence's end.
@@ -115,6 +144,8 @@ impl LayerShape {
 pub(crate) enum Saved {
     F32(cpu::Saved<f32>),
     F64(cpu::Saved<f64>),
+    #[cfg(feature = "cuda")]
+    Cuda(cuda::Saved),
     Steps(steps::Saved),
 }
 
@@ -122,28 +153,43 @@ pub(crate) enum Saved {
 pub(crate) struct LayerSequence {
     shape: LayerShape,
     keep: bool,
+    context: Arc<cpu::Context>,
     saved: Mutex<Option<Saved>>,
 }
 
 impl LayerSequence {
-    /// `keep` keeps the activations that a backward pass needs.
-    pub(crate) fn new(shape: LayerShape, keep: bool) -> Self {
-        Self { shape, keep, saved: Mutex::new(None) }
+    /// `keep` keeps what a backward pass needs.
+    pub(crate) fn new(shape: LayerShape, keep: bool, context: Arc<cpu::Context>) -> Self {
+        Self { shape, keep, context, saved: Mutex::new(None) }
     }
 
     fn save(&self, saved: Option<Saved>) {
         *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = saved;
     }
 
-    fn on_cpu<T: cpu::Real>(&self, inputs: [&[T]; 3]) -> (Vec<T>, Option<cpu::Saved<T>>) {
+    fn fused<T: cpu::Real>(
+        &self,
+        [x, weights, state]: [(&[T], &Layout); 3],
+        wrap: fn(cpu::Saved<T>) -> Saved,
+    ) -> Result<Vec<T>> {
+        let inputs = [part(x.0, x.1)?, part(weights.0, weights.1)?, part(state.0, state.1)?];
+        let (output, saved) = cpu::forward(&self.shape, inputs, self.keep, &self.context);
+        self.save(saved.map(wrap));
+        Ok(output)
+    }
+
+    /// As tensor operations, for what has no kernel of its own.
+    fn stepwise(&self, inputs: [Tensor; 3]) -> Result<Tensor> {
         let [x, weights, state] = inputs;
-        cpu::forward(&self.shape, x, weights, state, self.keep)
+        let (output, saved) = steps::forward(&self.shape, &x, &weights, &state)?;
+        self.save(self.keep.then_some(Saved::Steps(saved)));
+        Ok(output)
     }
 }
 
 impl CustomOp3 for LayerSequence {
     fn name(&self) -> &'static str {
-        "lstm-layer"
+        "recurrent-layer"
     }
 
     fn cpu_fwd(
@@ -155,22 +201,30 @@ impl CustomOp3 for LayerSequence {
         s3: &CpuStorage,
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
+        if self.shape.precision != Precision::F32 {
+            bail!("bf16 recurrent weights need a CUDA device; on the CPU the precision is f32");
+        }
+        let shape = self.shape.output_len().into();
+        if !cpu::takes(&self.shape) {
+            let inputs = [owned(s1, l1)?, owned(s2, l2)?, owned(s3, l3)?]
+                .map(|(storage, shape)| leaf(Storage::Cpu(storage), &shape));
+            let output = self.stepwise(inputs)?;
+            let (storage, layout) = output.storage_and_layout();
+            return match &*storage {
+                Storage::Cpu(storage) => owned(storage, layout),
+                _ => bail!("the layer's steps left the CPU"),
+            };
+        }
         let output = match (s1, s2, s3) {
             (CpuStorage::F32(x), CpuStorage::F32(weights), CpuStorage::F32(state)) => {
-                let inputs = [part(x, l1)?, part(weights, l2)?, part(state, l3)?];
-                let (output, saved) = self.on_cpu(inputs);
-                self.save(saved.map(Saved::F32));
-                CpuStorage::F32(output)
+                CpuStorage::F32(self.fused([(x, l1), (weights, l2), (state, l3)], Saved::F32)?)
             }
             (CpuStorage::F64(x), CpuStorage::F64(weights), CpuStorage::F64(state)) => {
-                let inputs = [part(x, l1)?, part(weights, l2)?, part(state, l3)?];
-                let (output, saved) = self.on_cpu(inputs);
-                self.save(saved.map(Saved::F64));
-                CpuStorage::F64(output)
+                CpuStorage::F64(self.fused([(x, l1), (weights, l2), (state, l3)], Saved::F64)?)
             }
-            _ => bail!("an LSTM layer takes f32 or f64, the same for all its inputs"),
+            _ => bail!("a recurrent layer takes f32 or f64, the same for all its inputs"),
         };
-        Ok((output, self.shape.output_len().into()))
+        Ok((output, shape))
     }
 
     fn cuda_fwd(
@@ -183,19 +237,15 @@ impl CustomOp3 for LayerSequence {
         l3: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
         use candle_core::backend::BackendStorage;
-        let tensor = |storage: &CudaStorage, layout: &Layout| -> Result<Tensor> {
-            let copy = Storage::Cuda(storage.try_clone(layout)?);
-            let op = candle_core::op::BackpropOp::none();
-            let flat = Tensor::from_storage(copy, layout.shape().clone(), op, false);
-            Ok(flat)
+        let copy = |storage: &CudaStorage, layout: &Layout| -> Result<Tensor> {
+            Ok(leaf(Storage::Cuda(storage.try_clone(layout)?), layout.shape()))
         };
-        let (output, saved) =
-            steps::forward(&self.shape, &tensor(s1, l1)?, &tensor(s2, l2)?, &tensor(s3, l3)?)?;
-        self.save(self.keep.then_some(Saved::Steps(saved)));
+        let inputs = [copy(s1, l1)?, copy(s2, l2)?, copy(s3, l3)?];
+        let output = self.on_device(inputs)?;
         let (storage, layout) = output.storage_and_layout();
         match &*storage {
             Storage::Cuda(storage) => Ok((storage.try_clone(layout)?, layout.shape().clone())),
-            _ => bail!("the LSTM's steps left the CUDA device"),
+            _ => bail!("the layer's steps left the CUDA device"),
         }
     }
 
@@ -204,52 +254,80 @@ impl CustomOp3 for LayerSequence {
         x: &Tensor,
         weights: &Tensor,
         state: &Tensor,
-        _output: &Tensor,
+        output: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let inputs = [x, weights, state, grad];
+        let grad = grad.contiguous()?;
+        let inputs = [x, weights, state, output, &grad].map(Tensor::detach);
         let [dx, dweights, dstate] = match saved {
-            Some(Saved::F32(saved)) => backward_on_cpu(&self.shape, saved, inputs)?,
-            Some(Saved::F64(saved)) => backward_on_cpu(&self.shape, saved, inputs)?,
-            Some(Saved::Steps(saved)) => steps::backward(&self.shape, &saved, inputs)?,
-            None => bail!("an LSTM layer can go backward once for every forward pass"),
+            Some(Saved::F32(saved)) => self.backward_on_cpu(saved, &inputs)?,
+            Some(Saved::F64(saved)) => self.backward_on_cpu(saved, &inputs)?,
+            #[cfg(feature = "cuda")]
+            Some(Saved::Cuda(saved)) => cuda::backward(&self.shape, &saved, &inputs)?,
+            Some(Saved::Steps(saved)) => steps::backward(&self.shape, &saved, &inputs)?,
+            None => bail!("a recurrent layer can go backward once for every forward pass"),
         };
         Ok((Some(dx), Some(dweights), Some(dstate)))
     }
 }
 
-fn backward_on_cpu<T: cpu::Real + WithDType>(
-    shape: &LayerShape,
-    saved: cpu::Saved<T>,
-    inputs: [&Tensor; 4],
-) -> Result<[Tensor; 3]> {
-    let [x, weights, state, grad] = inputs;
-    let contiguous = grad.contiguous()?;
-    let guards = [x, weights, state, &contiguous].map(Tensor::storage_and_layout);
-    let mut slices = [[].as_slice(); 4];
-    for (slice, (storage, layout)) in slices.iter_mut().zip(&guards) {
-        let Storage::Cpu(storage) = &**storage else {
-            bail!("the LSTM's backward left the CPU");
-        };
-        *slice = part(storage.as_slice::<T>()?, layout)?;
+impl LayerSequence {
+    /// The persistent kernels where they take the layer, tensor operations where they do not.
+    fn on_device(&self, inputs: [Tensor; 3]) -> Result<Tensor> {
+        #[cfg(feature = "cuda")]
+        if let Some((output, saved)) = cuda::forward(&self.shape, &inputs, self.keep)? {
+            self.save(saved.map(Saved::Cuda));
+            return Ok(output);
+        }
+        self.stepwise(inputs)
     }
-    let [x_slice, weights_slice, state_slice, grad_slice] = slices;
-    let inputs = [x_slice, weights_slice, state_slice];
-    let gradients = cpu::backward(shape, saved, inputs, grad_slice);
-    let device = x.device();
-    Ok([
-        Tensor::from_vec(gradients.x, x.shape(), device)?,
-        Tensor::from_vec(gradients.weights, weights.shape(), device)?,
-        Tensor::from_vec(gradients.state, state.shape(), device)?,
-    ])
+
+    fn backward_on_cpu<T: cpu::Real + WithDType>(
+        &self,
+        saved: cpu::Saved<T>,
+        inputs: &[Tensor; 5],
+    ) -> Result<[Tensor; 3]> {
+        let guards = inputs.each_ref().map(|tensor| tensor.storage_and_layout());
+        let mut slices = [[].as_slice(); 5];
+        for (slice, (storage, layout)) in slices.iter_mut().zip(&guards) {
+            let Storage::Cpu(storage) = &**storage else {
+                bail!("the layer's backward left the CPU");
+            };
+            *slice = part(storage.as_slice::<T>()?, layout)?;
+        }
+        let gradients = cpu::backward(&self.shape, saved, slices, &self.context);
+        let [x, weights, state, ..] = inputs;
+        let device = x.device();
+        Ok([
+            Tensor::from_vec(gradients.x, x.shape(), device)?,
+            Tensor::from_vec(gradients.weights, weights.shape(), device)?,
+            Tensor::from_vec(gradients.state, state.shape(), device)?,
+        ])
+    }
+}
+
+/// A tensor without a graph.
+fn leaf(storage: Storage, shape: &Shape) -> Tensor {
+    let op = candle_core::op::BackpropOp::none();
+    Tensor::from_storage(storage, shape.clone(), op, false)
+}
+
+/// A contiguous operand's elements on their own.
+fn owned(storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+    let storage = match storage {
+        CpuStorage::F32(values) => CpuStorage::F32(part(values, layout)?.to_vec()),
+        CpuStorage::F64(values) => CpuStorage::F64(part(values, layout)?.to_vec()),
+        _ => bail!("a recurrent layer takes f32 or f64, the same for all its inputs"),
+    };
+    Ok((storage, layout.shape().clone()))
 }
 
 /// The elements of a contiguous operand.
 fn part<'a, T>(storage: &'a [T], layout: &Layout) -> Result<&'a [T]> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&storage[start..end]),
-        None => bail!("an LSTM layer takes contiguous tensors"),
+        None => bail!("a recurrent layer takes contiguous tensors"),
     }
 }
 

@@ -1,178 +1,292 @@
-//! The layer as one matrix product and one pointwise operation a step: what runs on CUDA, and what
-//! the tests hold the CPU's kernel against. Intermediate tensors carry no graph.
+//! The layer as tensor operations, step by step: what one reads, what the fused kernels are tested
+//! against, and what runs where they do not. The equations of a step are in [`cells`].
+//!
+//! Any cell, any device, f32 and f64. Intermediate tensors carry no graph: the backward pass is written
+//! by hand here as well.
 
-use candle_core::{D, Result, Tensor};
+mod cells;
 
-use super::LayerShape;
-use super::pointwise::{GatesBackward, GatesForward};
-use crate::cell::NUM_GATES;
+use candle_core::{Result, Tensor};
+
+use super::{LayerShape, WeightRanges};
+pub(crate) use cells::Gates;
 
 /// What the backward pass needs.
+#[derive(Debug, Clone)]
 pub(crate) struct Saved {
-    traces: Vec<Trace>,
+    /// Direction by direction, the steps in the order of time.
+    pub(crate) directions: Vec<Vec<Step>>,
 }
 
-/// Activations of one direction: for every step, in the order of time.
-struct Trace {
-    /// i, f, g, o, c, h after the step: `[alive, 6 * hidden_size]`
-    activations: Vec<Tensor>,
-    /// h before the step: `[alive, hidden_size]`
-    h_previous: Vec<Tensor>,
-    /// c before the step: `[alive, hidden_size]`
-    c_previous: Vec<Tensor>,
+/// One step of one direction, for the sequences alive at it.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    h_previous: Tensor,
+    c_previous: Option<Tensor>,
+    pub(crate) gates: Gates,
+    pub(crate) c: Option<Tensor>,
+    /// What the cell shows, `[alive, hidden_size]`, before any projection.
+    shown: Tensor,
+    /// `[alive, output_size]`
+    pub(crate) h: Tensor,
+}
+
+/// Gradients that reach the states of one direction, from everything that comes after them.
+#[derive(Debug)]
+pub(crate) struct Totals {
+    /// `[total, output_size]`
+    pub(crate) h: Tensor,
+    /// `[total, hidden_size]`, where the cell has a memory
+    pub(crate) c: Option<Tensor>,
 }
 
 /// One direction's parameters, out of the layer's weight vector.
 struct Weights {
     weight_ih: Tensor,
     weight_hh: Tensor,
-    bias: Option<Tensor>,
+    bias: Option<[Tensor; 2]>,
+    weight_hr: Option<Tensor>,
 }
 
 impl Weights {
     fn new(shape: &LayerShape, direction: usize, weights: &Tensor) -> Result<Self> {
-        let ranges = shape.weight_ranges(direction);
+        let WeightRanges { weight_ih, weight_hh, bias_ih, bias_hh, weight_hr } =
+            shape.weight_ranges(direction);
         let rows = shape.gate_rows();
         let part = |range: std::ops::Range<usize>| weights.narrow(0, range.start, range.len());
+        let projected = |size| part(weight_hr)?.reshape((size, shape.hidden_size));
         Ok(Self {
-            weight_ih: part(ranges.weight_ih)?.reshape((rows, shape.input_size))?,
-            weight_hh: part(ranges.weight_hh)?.reshape((rows, shape.hidden_size))?,
-            bias: if shape.bias {
-                Some((part(ranges.bias_ih)? + part(ranges.bias_hh)?)?)
-            } else {
-                None
-            },
+            weight_ih: part(weight_ih)?.reshape((rows, shape.input_size))?,
+            weight_hh: part(weight_hh)?.reshape((rows, shape.output_size()))?,
+            bias: if shape.bias { Some([part(bias_ih)?, part(bias_hh)?]) } else { None },
+            weight_hr: shape.proj_size.map(projected).transpose()?,
         })
+    }
+
+    /// `x W_ih^T + b_ih`
+    fn from_input(&self, x: &Tensor) -> Result<Tensor> {
+        linear(x, &self.weight_ih, self.bias.as_ref().map(|[bias_ih, _]| bias_ih))
+    }
+
+    /// `h W_hh^T + b_hh`
+    fn from_state(&self, h: &Tensor) -> Result<Tensor> {
+        linear(h, &self.weight_hh, self.bias.as_ref().map(|[_, bias_hh]| bias_hh))
+    }
+
+    /// `shown W_hr^T`, or what is shown itself.
+    fn project(&self, shown: &Tensor) -> Result<Tensor> {
+        match &self.weight_hr {
+            Some(weight_hr) => linear(shown, weight_hr, None),
+            None => Ok(shown.clone()),
+        }
     }
 }
 
-/// As [`super::cpu::forward`], on any device.
+fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let y = x.contiguous()?.matmul(&weight.t()?)?;
+    match bias {
+        Some(bias) => y.broadcast_add(bias),
+        None => Ok(y),
+    }
+}
+
+/// Runs the layer; operands and result are those of [`super::LayerSequence`].
 pub(crate) fn forward(
     shape: &LayerShape,
     x: &Tensor,
     weights: &Tensor,
     state: &Tensor,
 ) -> Result<(Tensor, Saved)> {
-    let (x, weights, state) = (x.detach(), weights.detach(), state.detach());
-    let (mut sequences, mut h_n, mut c_n, mut traces) = (vec![], vec![], vec![], vec![]);
+    let (x, weights) = (x.detach(), weights.detach());
+    let (h_0, c_0) = states(shape, &state.detach())?;
+    let (mut sequences, mut h_n, mut c_n, mut directions) = (vec![], vec![], vec![], vec![]);
     for direction in 0..shape.directions {
         let weights = Weights::new(shape, direction, &weights)?;
-        let (trace, h, c) = run(shape, direction, &x, &weights, &state)?;
-        let activations = Tensor::cat(&trace.activations, 0)?;
-        sequences.push(activations.narrow(1, 5 * shape.hidden_size, shape.hidden_size)?);
+        let c_0 = c_0.as_ref().map(|c| c.get(direction)).transpose()?;
+        let (steps, h, c) = run(shape, direction, &x, &weights, h_0.get(direction)?, c_0)?;
+        let sequence: Vec<&Tensor> = steps.iter().map(|step| &step.h).collect();
+        sequences.push(Tensor::cat(&sequence, 0)?);
         h_n.push(h.flatten_all()?);
-        c_n.push(c.flatten_all()?);
-        traces.push(trace);
+        c_n.extend(c.map(|c| c.flatten_all()).transpose()?);
+        directions.push(steps);
     }
     let mut parts = vec![Tensor::cat(&sequences, 1)?.flatten_all()?];
     parts.extend(h_n);
     parts.extend(c_n);
-    Ok((Tensor::cat(&parts, 0)?, Saved { traces }))
+    Ok((Tensor::cat(&parts, 0)?, Saved { directions }))
 }
 
+/// One direction: its steps in the order of time, and its final states.
+///
+/// `h` and `c` hold one row a sequence throughout. Going forward, the rows of finished sequences keep
+/// their final state; going backward, those of sequences not yet begun keep their initial one.
 fn run(
     shape: &LayerShape,
     direction: usize,
     x: &Tensor,
     weights: &Weights,
-    state: &Tensor,
-) -> Result<(Trace, Tensor, Tensor)> {
-    let hidden = shape.hidden_size;
-    let mut projection = x.matmul(&weights.weight_ih.t()?)?;
-    if let Some(bias) = &weights.bias {
-        projection = projection.broadcast_add(bias)?;
-    }
-    let recurrent = weights.weight_hh.t()?.contiguous()?;
-    let mut h = state.get(0)?.get(direction)?;
-    let mut c = state.get(1)?.get(direction)?;
+    mut h: Tensor,
+    mut c: Option<Tensor>,
+) -> Result<(Vec<Step>, Tensor, Option<Tensor>)> {
+    let from_input = weights.from_input(x)?;
     let mut steps = Vec::new();
     for t in shape.step_order(direction) {
         let (first, alive) = (shape.packing.offsets()[t], shape.packing.batch_sizes()[t]);
-        let (h_previous, c_previous) = (h.narrow(0, 0, alive)?, c.narrow(0, 0, alive)?);
-        let gates = (projection.narrow(0, first, alive)? + h_previous.matmul(&recurrent)?)?;
-        let after = gates.apply_op2_no_bwd(&c_previous.contiguous()?, &GatesForward)?;
-        c = replace_first(&c, &after.narrow(1, 4 * hidden, hidden)?)?;
-        h = replace_first(&h, &after.narrow(1, 5 * hidden, hidden)?)?;
-        steps.push((t, after, h_previous, c_previous));
+        let h_previous = h.narrow(0, 0, alive)?;
+        let c_previous = c.as_ref().map(|c| c.narrow(0, 0, alive)).transpose()?;
+        let from_input = from_input.narrow(0, first, alive)?;
+        let from_state = weights.from_state(&h_previous)?;
+        let after =
+            cells::forward(shape.cell, &from_input, &from_state, &h_previous, c_previous.as_ref())?;
+        let cells::After { gates, c: memory, shown } = after;
+        let shows = weights.project(&shown)?;
+        h = replace_first(&h, &shows)?;
+        if let (Some(all), Some(memory)) = (&c, &memory) {
+            c = Some(replace_first(all, memory)?);
+        }
+        steps.push((t, Step { h_previous, c_previous, gates, c: memory, shown, h: shows }));
     }
-    steps.sort_by_key(|step| step.0);
-    let mut trace = Trace { activations: vec![], h_previous: vec![], c_previous: vec![] };
-    for (_, after, h_previous, c_previous) in steps {
-        trace.activations.push(after);
-        trace.h_previous.push(h_previous);
-        trace.c_previous.push(c_previous);
-    }
-    Ok((trace, h, c))
+    Ok((in_time(steps), h, c))
 }
 
 /// As [`super::cpu::backward`], on any device: gradients of x, weights and initial states.
 pub(crate) fn backward(
     shape: &LayerShape,
     saved: &Saved,
-    [x, weights, _, grad]: [&Tensor; 4],
+    [x, weights, _, _, grad]: &[Tensor; 5],
 ) -> Result<[Tensor; 3]> {
-    let (x, weights, grad) = (x.detach(), weights.detach(), grad.detach());
-    let hidden = shape.hidden_size;
-    let sequence = grad
-        .narrow(0, 0, shape.sequence_len())?
-        .reshape((shape.total(), shape.directions * hidden))?;
-    let last = grad.narrow(0, shape.sequence_len(), 2 * shape.state_len())?.reshape((
-        2,
-        shape.directions,
-        shape.batch(),
-        hidden,
-    ))?;
-    let mut dx = x.zeros_like()?;
-    let (mut dweights, mut dh_0, mut dc_0) = (vec![], vec![], vec![]);
-    for (direction, trace) in saved.traces.iter().enumerate() {
-        let weights = Weights::new(shape, direction, &weights)?;
-        let incoming = sequence.narrow(1, direction * hidden, hidden)?;
-        let dh = last.get(0)?.get(direction)?;
-        let dc = last.get(1)?.get(direction)?;
-        let (dgates, dh, dc) = reverse(shape, direction, trace, &weights, &incoming, dh, dc)?;
-        dx = (dx + dgates.matmul(&weights.weight_ih)?)?;
-        let dgates_t = dgates.t()?.contiguous()?;
-        dweights.push(dgates_t.matmul(&x)?.flatten_all()?);
-        let h_previous = Tensor::cat(&trace.h_previous, 0)?;
-        dweights.push(dgates_t.matmul(&h_previous)?.flatten_all()?);
-        if shape.bias {
-            let sums = dgates.sum(0)?;
-            dweights.extend([sums.clone(), sums]);
-        }
-        dh_0.push(dh);
-        dc_0.push(dc);
-    }
-    let states = [Tensor::stack(&dh_0, 0)?, Tensor::stack(&dc_0, 0)?];
-    Ok([dx, Tensor::cat(&dweights, 0)?, Tensor::stack(&states, 0)?])
+    Ok(backward_with_totals(shape, saved, [x, weights, grad])?.0)
 }
 
-/// The steps of one direction, last to first: the gradients of all pre-activations,
-/// `[total, 4 * hidden_size]`, and of the initial h and c.
+/// The gradients, and direction by direction those of the states at every step.
+pub(crate) fn backward_with_totals(
+    shape: &LayerShape,
+    saved: &Saved,
+    operands: [&Tensor; 3],
+) -> Result<([Tensor; 3], Vec<Totals>)> {
+    let [x, weights, grad] = operands.map(Tensor::detach);
+    let size = shape.output_size();
+    let sequence = grad
+        .narrow(0, 0, shape.sequence_len())?
+        .reshape((shape.total(), shape.directions * size))?;
+    let (dh_n, dc_n) = states(shape, &grad.narrow(0, shape.sequence_len(), shape.state_len())?)?;
+    let mut dx = x.zeros_like()?;
+    let (mut dweights, mut dh_0, mut dc_0, mut totals) = (vec![], vec![], vec![], vec![]);
+    for (direction, steps) in saved.directions.iter().enumerate() {
+        let weights = Weights::new(shape, direction, &weights)?;
+        let incoming = sequence.narrow(1, direction * size, size)?;
+        let dc = dc_n.as_ref().map(|dc| dc.get(direction)).transpose()?;
+        let reversed =
+            reverse(shape, direction, steps, &weights, &incoming, dh_n.get(direction)?, dc)?;
+        dx = (dx + reversed.dfrom_input.matmul(&weights.weight_ih)?)?;
+        dweights.extend(weight_gradients(&x, steps, &weights, &reversed)?);
+        dh_0.push(reversed.dh_0.flatten_all()?);
+        dc_0.extend(reversed.dc_0.map(|dc| dc.flatten_all()).transpose()?);
+        totals.push(reversed.totals);
+    }
+    dh_0.extend(dc_0);
+    Ok(([dx, Tensor::cat(&dweights, 0)?, Tensor::cat(&dh_0, 0)?], totals))
+}
+
+/// What comes of one direction's steps, last to first.
+struct Reversed {
+    /// `[total, gate_rows]`
+    dfrom_input: Tensor,
+    /// `[total, gate_rows]`
+    dfrom_state: Tensor,
+    totals: Totals,
+    dh_0: Tensor,
+    dc_0: Option<Tensor>,
+}
+
 fn reverse(
     shape: &LayerShape,
     direction: usize,
-    trace: &Trace,
+    steps: &[Step],
     weights: &Weights,
     incoming: &Tensor,
     mut dh: Tensor,
-    mut dc: Tensor,
-) -> Result<(Tensor, Tensor, Tensor)> {
-    let (hidden, rows) = (shape.hidden_size, NUM_GATES * shape.hidden_size);
-    let mut steps = Vec::new();
+    mut dc: Option<Tensor>,
+) -> Result<Reversed> {
+    let (mut dfrom_input, mut dfrom_state) = (vec![], vec![]);
+    let (mut dh_totals, mut dc_totals) = (vec![], vec![]);
     for t in shape.step_order(direction).into_iter().rev() {
         let (first, alive) = (shape.packing.offsets()[t], shape.packing.batch_sizes()[t]);
+        let step = &steps[t];
         let dh_here = (dh.narrow(0, 0, alive)? + incoming.narrow(0, first, alive)?)?;
-        let states = Tensor::cat(&[&dh_here, &dc.narrow(0, 0, alive)?], D::Minus1)?;
-        let c_previous = trace.c_previous[t].contiguous()?;
-        let after = trace.activations[t].apply_op3_no_bwd(&c_previous, &states, &GatesBackward)?;
-        let dgates = after.narrow(1, 0, rows)?.contiguous()?;
-        dc = replace_first(&dc, &after.narrow(1, rows, hidden)?)?;
-        dh = replace_first(&dh, &dgates.matmul(&weights.weight_hh)?)?;
-        steps.push((t, dgates));
+        let dshown = match &weights.weight_hr {
+            Some(weight_hr) => dh_here.matmul(weight_hr)?,
+            None => dh_here.clone(),
+        };
+        let dc_here = dc.as_ref().map(|dc| dc.narrow(0, 0, alive)).transpose()?;
+        let before = cells::backward(step, &dshown, dc_here.as_ref())?;
+        let mut dh_previous = before.dfrom_state.matmul(&weights.weight_hh)?;
+        if let Some(direct) = &before.dh_previous {
+            dh_previous = (dh_previous + direct)?;
+        }
+        dh = replace_first(&dh, &dh_previous)?;
+        if let (Some(all), Some((dc_here, dc_previous))) = (&dc, before.dc) {
+            dc = Some(replace_first(all, &dc_previous)?);
+            dc_totals.push((t, dc_here));
+        }
+        dfrom_input.push((t, before.dfrom_input));
+        dfrom_state.push((t, before.dfrom_state));
+        dh_totals.push((t, dh_here));
     }
+    Ok(Reversed {
+        dfrom_input: Tensor::cat(&in_time(dfrom_input), 0)?,
+        dfrom_state: Tensor::cat(&in_time(dfrom_state), 0)?,
+        totals: Totals {
+            h: Tensor::cat(&in_time(dh_totals), 0)?,
+            c: dc.is_some().then(|| Tensor::cat(&in_time(dc_totals), 0)).transpose()?,
+        },
+        dh_0: dh,
+        dc_0: dc,
+    })
+}
+
+/// One direction's gradients, in the order of its parameters: one product each over all steps.
+fn weight_gradients(
+    x: &Tensor,
+    steps: &[Step],
+    weights: &Weights,
+    reversed: &Reversed,
+) -> Result<Vec<Tensor>> {
+    let product = |of: &Tensor, with: &Tensor| -> Result<Tensor> {
+        of.t()?.contiguous()?.matmul(&with.contiguous()?)?.flatten_all()
+    };
+    let all =
+        |part: fn(&Step) -> &Tensor| Tensor::cat(&steps.iter().map(part).collect::<Vec<_>>(), 0);
+    let mut gradients = vec![
+        product(&reversed.dfrom_input, x)?,
+        product(&reversed.dfrom_state, &all(|step| &step.h_previous)?)?,
+    ];
+    if weights.bias.is_some() {
+        gradients.extend([reversed.dfrom_input.sum(0)?, reversed.dfrom_state.sum(0)?]);
+    }
+    if weights.weight_hr.is_some() {
+        gradients.push(product(&reversed.totals.h, &all(|step| &step.shown)?)?);
+    }
+    Ok(gradients)
+}
+
+/// A state vector's h `[directions, batch, output_size]` and c `[directions, batch, hidden_size]`.
+fn states(shape: &LayerShape, state: &Tensor) -> Result<(Tensor, Option<Tensor>)> {
+    let part = |start, len, size| {
+        state.narrow(0, start, len)?.reshape((shape.directions, shape.batch(), size))
+    };
+    let h = part(0, shape.h_len(), shape.output_size())?;
+    let c = match shape.c_len() {
+        0 => None,
+        len => Some(part(shape.h_len(), len, shape.hidden_size)?),
+    };
+    Ok((h, c))
+}
+
+/// What was collected in a direction's order, in the order of time.
+fn in_time<T>(mut steps: Vec<(usize, T)>) -> Vec<T> {
     steps.sort_by_key(|step| step.0);
-    let dgates: Vec<Tensor> = steps.into_iter().map(|step| step.1).collect();
-    Ok((Tensor::cat(&dgates, 0)?, dh, dc))
+    steps.into_iter().map(|step| step.1).collect()
 }
 
 /// `rows` with its first rows replaced by `first`.

@@ -55,6 +55,8 @@ fn quickstart_is_what_it_says() {
             select: Select::Best,
             report_every: None,
             freeze_embedding: false,
+            precision: Precision::F32,
+            activations: Activations::Keep,
             optimizer: Optimizer {
                 kind: OptimizerKind::Adam,
                 learning_rate: 2e-3,
@@ -109,6 +111,8 @@ fn tutorial_is_to_the_letter() {
             select: Select::Last,
             report_every: Some(10),
             freeze_embedding: false,
+            precision: Precision::F32,
+            activations: Activations::Keep,
             optimizer: Optimizer {
                 kind: OptimizerKind::Adam,
                 learning_rate: 1e-3,

@@ -36,6 +36,10 @@ pub struct Train {
     pub report_every: Option<usize>,
     /// Leaves the word vectors as they are.
     pub freeze_embedding: bool,
+    /// The numbers that the recurrent weights are multiplied in.
+    pub precision: Precision,
+    /// What the LSTM keeps of a batch for its backward pass.
+    pub activations: Activations,
     /// How gradients become steps.
     pub optimizer: Optimizer,
 }
@@ -53,9 +57,33 @@ impl Default for Train {
             select: Select::Best,
             report_every: None,
             freeze_embedding: false,
+            precision: Precision::F32,
+            activations: Activations::Keep,
             optimizer: Optimizer::default(),
         }
     }
+}
+
+/// `train.precision`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// All in f32.
+    #[default]
+    F32,
+    /// Recurrent weights and hidden states in bfloat16, memory and sums in f32; CUDA only.
+    Bf16,
+}
+
+/// `train.activations`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Activations {
+    /// The gates of every step: the fastest.
+    #[default]
+    Keep,
+    /// The outputs alone; the gates are computed again, to the same bits. Less memory, a third more work.
+    Recompute,
 }
 
 /// `train.optimizer`: Adam or `AdamW`; the defaults are those of `torch.optim.Adam`.

@@ -19,6 +19,10 @@ impl<'a, T> Matrix<'a, T> {
         Self { data, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
+    pub(super) fn columns(self) -> usize {
+        self.columns
+    }
+
     /// The transpose, without moving anything.
     pub(super) fn t(self) -> Self {
         Self {
@@ -31,30 +35,18 @@ impl<'a, T> Matrix<'a, T> {
     }
 }
 
-/// How many threads may share a product. The result does not depend on it: `gemm` gives every
-/// element of the result to one thread and blocks the inner dimension by the sizes alone.
-#[derive(Clone, Copy)]
-pub(super) enum Threads {
-    /// Within a direction's steps, where the other direction has the other core.
-    One,
-    /// Large products outside the steps.
-    All,
-}
-
 /// `target = lhs * rhs`, or `target += lhs * rhs` with `accumulate`; `target` is row-major.
+///
+/// All threads take part. The result does not depend on how many there are: `gemm` gives every element
+/// of it to one thread and blocks the inner dimension by the sizes alone.
 pub(super) fn multiply<T: Real>(
     target: &mut [T],
     accumulate: bool,
     lhs: Matrix<T>,
     rhs: Matrix<T>,
-    threads: Threads,
 ) {
     let (m, n, k) = (lhs.rows, rhs.columns, lhs.columns);
     assert!(rhs.rows == k && target.len() == m * n, "operands of a product disagree");
-    let parallelism = match threads {
-        Threads::One => gemm::Parallelism::None,
-        Threads::All => gemm::Parallelism::Rayon(0),
-    };
     // SAFETY: every index is row * row_stride + column * column_stride within the operand's slice:
     // `Matrix::new` checked its length, `t` only swaps the axes, and `target`'s length is checked
     // above. `target` is a unique borrow, so it overlaps neither operand. T is f32 or f64 (`Real` is
@@ -79,24 +71,7 @@ pub(super) fn multiply<T: Real>(
             false,
             false,
             false,
-            parallelism,
+            gemm::Parallelism::Rayon(0),
         );
     }
-}
-
-/// A row-major `[rows, columns]` as a row-major `[columns, rows]`.
-pub(super) fn transpose<T: Real>(source: &[T], rows: usize, columns: usize) -> Vec<T> {
-    /// A tile's rows and columns both stay in L1.
-    const TILE: usize = 32;
-    let mut target = vec![T::default(); source.len()];
-    for top in (0..rows).step_by(TILE) {
-        for left in (0..columns).step_by(TILE) {
-            for row in top..rows.min(top + TILE) {
-                for column in left..columns.min(left + TILE) {
-                    target[column * rows + row] = source[row * columns + column];
-                }
-            }
-        }
-    }
-    target
 }

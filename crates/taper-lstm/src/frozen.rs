@@ -1,0 +1,134 @@
+//! A classifier that will not be trained any more: weights packed once, in f32 or in 8 bits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::{Linear, Module};
+
+use crate::classifier::{Classifier, TokenBatch};
+use crate::error::{Error, Result};
+use crate::kernel::LayerShape;
+use crate::kernel::cpu::{self, Frozen};
+use crate::layers::{Layers, final_states, split};
+use crate::packed::{PackedSequence, Packing};
+use crate::pooling::Pooling;
+
+/// In which numbers a frozen classifier multiplies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Quantization {
+    /// As it was trained: the same logits, to the bit.
+    #[default]
+    F32,
+    /// Recurrent weights and the inputs of all layers but the first in 8 bits, with a scale for every
+    /// row of weights; hidden states, which lie in [-1, 1], in multiples of 1/127; memory in f32.
+    Int8,
+}
+
+/// A classifier for inference on the CPU.
+///
+/// It packs its weights once instead of once a batch, and multiplies the embedding of a token that
+/// occurs often in a batch only once.
+#[derive(Clone)]
+pub struct FrozenClassifier {
+    /// `[rows, columns]`
+    embedding: Arc<Vec<f32>>,
+    rows: usize,
+    layers: Arc<Frozen>,
+    /// The last layer's sizes.
+    shape: LayerShape,
+    pooling: Pooling,
+    fc: Linear,
+}
+
+impl std::fmt::Debug for FrozenClassifier {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("FrozenClassifier")
+            .field("rows", &self.rows)
+            .field("shape", &self.shape)
+            .field("pooling", &self.pooling)
+            .field("fc", &self.fc)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Every layer's sizes, with some packing, and its weights.
+fn weights_of(layers: &Layers) -> Result<Vec<(LayerShape, Vec<f32>)>> {
+    let packing = Arc::new(Packing::new(&[1])?);
+    (0..layers.num_layers())
+        .map(|layer| {
+            let (shape, weights) = (layers.shape(layer, &packing), layers.weights(layer)?);
+            if !weights.device().is_cpu() || weights.dtype() != DType::F32 {
+                let found = format!("{:?} on {:?}", weights.dtype(), weights.device().location());
+                return Err(refusal(found));
+            }
+            if !cpu::takes(&shape) {
+                return Err(refusal("an LSTM with a projection".into()));
+            }
+            Ok((shape, weights.to_vec1()?))
+        })
+        .collect()
+}
+
+fn refusal(found: String) -> Error {
+    let expected = "F32 on the CPU, without a projection";
+    Error::Config { key: "the classifier to freeze", found, expected }
+}
+
+impl FrozenClassifier {
+    /// Packs the weights as they are now.
+    ///
+    /// # Errors
+    /// If the model is not on the CPU in f32.
+    pub fn new(classifier: &Classifier, quantization: Quantization) -> Result<Self> {
+        let embedding = classifier.embedding().weight().detach();
+        let layers = weights_of(&classifier.lstm().layers)?;
+        let Some((shape, _)) = layers.last().cloned() else {
+            return Err(refusal("no layers".into()));
+        };
+        Ok(Self {
+            rows: embedding.dim(0)?,
+            embedding: Arc::new(embedding.flatten_all()?.to_vec1()?),
+            layers: Arc::new(Frozen::new(&layers, quantization == Quantization::Int8)),
+            shape,
+            pooling: classifier.pooling(),
+            fc: classifier.fc().clone(),
+        })
+    }
+
+    /// Logits, `[batch, num_logits]`, in the batch's order.
+    ///
+    /// # Errors
+    /// If an id is not below the number of the embedding's rows.
+    pub fn forward(&self, batch: &TokenBatch) -> Result<Tensor> {
+        let (rows, indices) = self.distinct(batch.ids())?;
+        let packing = batch.packing();
+        let output = self.layers.forward(packing, &rows, &indices);
+        let shape = LayerShape { packing: packing.clone(), ..self.shape.clone() };
+        let output = Tensor::from_vec(output, shape.output_len(), &Device::Cpu)?;
+        let (sequence, h_n, c_n) = split(&shape, &output)?;
+        let c_n: Vec<Tensor> = c_n.into_iter().collect();
+        let state = final_states(packing, &[h_n], &c_n)?.try_into()?;
+        let sequence = PackedSequence::new(sequence, packing.clone())?;
+        Ok(self.fc.forward(&self.pooling.forward(&sequence, &state)?)?)
+    }
+
+    /// The embeddings of the distinct ids, `[n, columns]`, and which of them every id has.
+    fn distinct(&self, ids: &[u32]) -> Result<(Vec<f32>, Vec<u32>)> {
+        let columns = self.embedding.len() / self.rows;
+        let (mut slots, mut values) = (HashMap::new(), Vec::new());
+        let mut indices = Vec::with_capacity(ids.len());
+        for &id in ids {
+            if id as usize >= self.rows {
+                return Err(Error::TokenId { id, rows: self.rows });
+            }
+            let next = slots.len() as u32;
+            indices.push(*slots.entry(id).or_insert_with(|| {
+                values.extend_from_slice(&self.embedding[id as usize * columns..][..columns]);
+                next
+            }));
+        }
+        Ok((values, indices))
+    }
+}

@@ -1,0 +1,68 @@
+//! The command line, as `--help` shows it.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use taper_train::DeviceChoice;
+
+/// Measures Taper next to its rivals and to the machine's own limit. Results go to stdout.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The tutorial's model on batches of IMDB reviews.
+    Lstm(LstmArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LstmArgs {
+    /// Where to compute: cpu, cuda or cuda:N.
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    pub(crate) device: DeviceChoice,
+
+    /// Token ids of prepared data (`taper prepare`), instead of random ids of IMDB's lengths.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) prepared: Option<PathBuf>,
+
+    /// Batches, at evenly spread quantiles of length. [default: eight, from 5 % to 97 %]
+    #[arg(long, value_name = "N")]
+    pub(crate) batches: Option<NonZeroUsize>,
+
+    /// Who else to measure, by name, separated by commas; `all`, `none`; an unknown name lists them.
+    #[arg(long, value_name = "LIST", default_value = "all", value_delimiter = ',')]
+    pub(crate) peers: Vec<String>,
+
+    /// How often everything is measured; the median counts.
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub(crate) rounds: NonZeroUsize,
+
+    /// Threads of every contender. [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+
+    /// A Python that imports torch.
+    #[arg(long, value_name = "PATH", env = "TAPER_BENCH_PYTHON", default_value = "python3")]
+    pub(crate) python: PathBuf,
+
+    /// Measures one layer over sizes, batches and lengths instead, Taper only.
+    #[arg(long)]
+    pub(crate) sweep: bool,
+
+    /// With --sweep: draws time against tokens into an SVG file.
+    #[arg(long, value_name = "FILE", requires = "sweep")]
+    pub(crate) plot: Option<PathBuf>,
+
+    /// One JSON document instead of tables.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Writes the lengths of the prepared training texts to a file, and stops.
+    #[arg(long, value_name = "FILE", requires = "prepared")]
+    pub(crate) write_lengths: Option<PathBuf>,
+}

@@ -1,0 +1,132 @@
+//! Whoever is measured: one file each, and the list of names here.
+//!
+//! To add one: a file with a [`Contender`], its name in `Field::chosen`, an arm in [`Field::open`].
+
+mod candle_nn;
+mod taper;
+mod torch;
+
+use std::rc::Rc;
+
+use anyhow::{Result, bail};
+use candle_core::Device;
+
+use crate::workload::Workload;
+use taper::{Taper, TaperInt8};
+use torch::Python;
+
+/// What is asked of a contender for a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Forward, backward, Adam.
+    Train,
+    /// Logits.
+    Infer,
+}
+
+/// How much of the work a contender is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Everything.
+    All,
+    /// All batches, in the first round only: it is slow.
+    FirstRound,
+    /// The shortest batch in every round: it cannot do the others.
+    Shortest,
+}
+
+/// The tutorial's model in somebody's hands.
+pub(crate) trait Contender {
+    /// The name it is chosen by.
+    fn name(&self) -> &str;
+
+    /// What is measured, in a line.
+    fn about(&self) -> String;
+
+    /// How much of the work it is given.
+    fn scope(&self) -> Scope {
+        Scope::All
+    }
+
+    /// Seconds for a batch of the workload, by its number; `None` for what it does not do.
+    fn run(&mut self, task: Task, batch: usize) -> Result<Option<f64>>;
+
+    /// The process that does the work.
+    fn process(&self) -> u32 {
+        std::process::id()
+    }
+
+    /// Runs before anything counts.
+    fn warm_up(&mut self) -> Result<()> {
+        for task in [Task::Train, Task::Infer] {
+            self.run(task, 0)?;
+        }
+        Ok(())
+    }
+}
+
+/// Taper itself, which everybody else is compared with.
+pub(crate) const TAPER: &str = "taper";
+
+/// Of the peers, those that are not measured with `all`.
+const ONLY_BY_NAME: [&str; 1] = ["torch-compile"];
+
+/// Everything a contender is made from.
+pub(crate) struct Field<'a> {
+    pub(crate) workload: &'a Rc<Workload>,
+    pub(crate) device: &'a Device,
+    pub(crate) python: &'a std::path::Path,
+    pub(crate) threads: usize,
+}
+
+/// The contenders, Taper first, and those that were asked for in vain, with the reason.
+pub(crate) type Opened = (Vec<Box<dyn Contender>>, Vec<(String, String)>);
+
+impl Field<'_> {
+    /// Taper and the peers of a list.
+    ///
+    /// # Errors
+    /// If a name is unknown.
+    pub(crate) fn open(&self, peers: &[String]) -> Result<Opened> {
+        let python = Python::new(self);
+        let mut contenders: Vec<Box<dyn Contender>> =
+            vec![Box::new(Taper::new(self.workload.clone(), self.device)?)];
+        let mut absent = Vec::new();
+        for name in self.chosen(peers)? {
+            let opened: Result<Box<dyn Contender>> = match name {
+                taper::INT8 => TaperInt8::new(self.workload.clone())
+                    .map(|contender| Box::new(contender) as _),
+                candle_nn::NAME => candle_nn::CandleNn::new(self.workload)
+                    .map(|contender| Box::new(contender) as _),
+                name => python.open(name).map(|contender| Box::new(contender) as _),
+            };
+            match opened {
+                Ok(contender) => contenders.push(contender),
+                Err(error) => absent.push((name.to_owned(), format!("{error:#}"))),
+            }
+        }
+        Ok((contenders, absent))
+    }
+
+    /// The names of a list, in the order of all names.
+    fn chosen(&self, peers: &[String]) -> Result<Vec<&'static str>> {
+        let mut names: Vec<&'static str> = torch::names(self.device.is_cuda());
+        if !self.device.is_cuda() {
+            names.extend([taper::INT8, candle_nn::NAME]);
+        }
+        let known = |name: &&String| names.contains(&name.as_str()) || *name == "all";
+        match peers {
+            [one] if one == "none" => return Ok(Vec::new()),
+            peers => {
+                if let Some(unknown) = peers.iter().find(|name| !known(name)) {
+                    let names = names.join(", ");
+                    bail!("`{unknown}` is no peer; there are {names}, `all` and `none`");
+                }
+            }
+        }
+        let all = peers.iter().any(|name| name == "all");
+        let asked = |name: &str| peers.iter().any(|peer| peer == name);
+        names.retain(|name| asked(name) || all && !ONLY_BY_NAME.contains(name));
+        Ok(names)
+    }
+}

@@ -1,0 +1,117 @@
+"""Runs `replay` on every input, on the CPU and on the GPU, and compares all results and gradients.
+
+    python compare.py DIR
+
+DIR holds `replay` and `inputs/`. Needs nothing but Python. The error of a tensor is
+max|cuda - cpu| / max|cpu|; where all of it is below FLOOR the difference is divided by FLOOR.
+"""
+
+import array
+import json
+import math
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+# bf16 has 8 bits: a product's operands are off by up to 2^-9, and steps pass that on.
+BOUNDS = {"f32": 1e-4, "bf16": 3e-2}
+FLOOR = 1e-3
+
+
+def read(path):
+    """The f32 tensors of a safetensors file and its metadata."""
+    data = Path(path).read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    metadata = header.pop("__metadata__", {})
+    tensors = {}
+    for name, facts in header.items():
+        if facts["dtype"] == "F32":
+            start, end = (8 + length + offset for offset in facts["data_offsets"])
+            tensors[name] = array.array("f", data[start:end])
+    return tensors, metadata
+
+
+def error(found, expected):
+    if len(found) != len(expected) or not all(map(math.isfinite, found)):
+        return math.inf
+    scale = max(map(abs, expected), default=0.0)
+    difference = max((abs(a - b) for a, b in zip(found, expected)), default=0.0)
+    return difference / max(scale, FLOOR)
+
+
+def replay(folder, source, arguments):
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / "out.safetensors"
+        start = time.perf_counter()
+        ran = subprocess.run(
+            [folder / "replay", source, target, *arguments],
+            capture_output=True,
+            text=True,
+        )
+        seconds = time.perf_counter() - start
+        if ran.returncode != 0:
+            return None, f"{ran.stderr.strip() or 'ended'} ({ran.returncode})", seconds
+        return target.read_bytes(), None, seconds
+
+
+def compare(folder, source, precision, expected):
+    """The worst error and its tensor, or why there is none."""
+    arguments = ["--device", "cuda", "--precision", precision]
+    results = [replay(folder, source, arguments) for _ in range(2)]
+    for _, problem, _ in results:
+        if problem:
+            return math.inf, problem
+    if results[0][0] != results[1][0]:
+        return math.inf, "two runs differ: not deterministic"
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).write_bytes(results[0][0])
+        found, _ = read(file.name)
+    if found.keys() != expected.keys():
+        return math.inf, f"names differ: {sorted(found.keys() ^ expected.keys())}"
+    return max((error(found[name], expected[name]), name) for name in expected)
+
+
+def main():
+    folder = Path(sys.argv[1]).resolve()
+    sources = sorted((folder / "inputs").glob("*.safetensors"))
+    if not sources:
+        sys.exit(f"{folder}/inputs has no inputs; run.sh build makes them")
+    failed = 0
+    print(f"{'input':28} {'H':>5} {'f32':>9} {'bf16':>9}  worst tensor")
+    for source in sources:
+        _, metadata = read(source)
+        hidden, projected = (
+            metadata["hidden_size"],
+            metadata["proj_size"] not in ("0", ""),
+        )
+        bytes_, problem, _ = replay(folder, source, ["--device", "cpu"])
+        if problem:
+            print(f"FAIL {source.stem}: on the CPU: {problem}")
+            failed += 1
+            continue
+        with tempfile.NamedTemporaryFile() as file:
+            Path(file.name).write_bytes(bytes_)
+            expected, _ = read(file.name)
+        cells, notes = [], []
+        for precision, bound in BOUNDS.items():
+            # A projection has no bf16 kernel.
+            if precision == "bf16" and projected:
+                cells.append("-")
+                continue
+            worst, name = compare(folder, source, precision, expected)
+            cells.append(f"{worst:.1e}")
+            notes.append(name)
+            if not worst <= bound:
+                failed += 1
+                notes.append("FAIL")
+        print(f"{source.stem:28} {hidden:>5} {cells[0]:>9} {cells[1]:>9}  {', '.join(notes)}")
+    print(f"{len(sources)} inputs, bounds {BOUNDS}: {failed or 'none'} failed")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
