@@ -1,5 +1,7 @@
 //! Dropout whose mask is a function of (seed, stream, step, element), never stored.
 
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -48,13 +50,7 @@ impl Dropout {
             return Ok(x.clone());
         }
         let mask = Mask { p: self.p, numbers: Philox::new(seed, self.stream, step) };
-        if x.device().is_cpu() {
-            Ok(x.contiguous()?.apply_op1(mask)?)
-        } else {
-            let factors: Vec<f32> = (0..x.elem_count() as u64).map(|i| mask.factor(i)).collect();
-            let factors = Tensor::from_vec(factors, x.shape(), x.device())?;
-            Ok((x * factors.to_dtype(x.dtype())?)?)
-        }
+        Ok(x.contiguous()?.apply_op1(mask)?)
     }
 }
 
@@ -76,6 +72,7 @@ impl Mask {
         (1.0 / (1.0 - self.p)) as f32
     }
 
+    #[cfg(test)]
     fn factor(&self, index: u64) -> f32 {
         if self.numbers.word(index) < self.threshold() { 0.0 } else { self.scale() }
     }
@@ -125,6 +122,16 @@ impl CustomOp1 for Mask {
             _ => bail!("dropout takes f32 or f64"),
         };
         Ok((result, layout.shape().clone()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        storage: &CudaStorage,
+        layout: &Layout,
+    ) -> candle_core::Result<(CudaStorage, Shape)> {
+        let (threshold, scale) = (self.threshold(), self.scale());
+        crate::kernel::cuda::dropout(storage, layout, self.numbers, threshold, scale)
     }
 
     fn bwd(

@@ -106,14 +106,25 @@ impl Embedded {
         if rows.is_empty() {
             return Ok(Some(RowGradient { rows, values: zeros }));
         }
-        let gradient = if kept.len() == self.ids.len() {
-            gradient.clone()
-        } else {
-            gradient.index_select(&Tensor::new(kept, device)?, 0)?
-        };
-        let values = zeros.index_add(&Tensor::new(slots, device)?, &gradient, 0)?;
+        let values = sum_rows(gradient, &zeros, &slots, &kept)?;
         Ok(Some(RowGradient { rows, values }))
     }
+}
+
+/// `sums` with row `kept[j]` of the gradient added to row `slots[j]`, in the order of `j`.
+fn sum_rows(gradient: &Tensor, sums: &Tensor, slots: &[u32], kept: &[u32]) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if gradient.device().is_cuda() {
+        let rows = sums.dim(0)?;
+        return Ok(crate::kernel::cuda::sum_rows(&gradient.contiguous()?, rows, slots, kept)?);
+    }
+    let device = gradient.device();
+    let gradient = if gradient.dim(0)? == kept.len() {
+        gradient.clone()
+    } else {
+        gradient.index_select(&Tensor::new(kept, device)?, 0)?
+    };
+    Ok(sums.index_add(&Tensor::new(slots, device)?, &gradient, 0)?)
 }
 
 /// The rows of a table that have a gradient, each once.

@@ -19,6 +19,12 @@ mod rnn;
 mod trace;
 pub mod weights;
 
+/// What a training loop on a CUDA device needs beside the layers.
+#[cfg(feature = "cuda")]
+pub mod cuda {
+    pub use crate::kernel::cuda::{AdamGradient, AdamStep, adam_step};
+}
+
 pub use cell::LstmCell;
 pub use classifier::{Classifier, ClassifierConfig, TokenBatch, TrainingOutput};
 pub use config::{Activations, LstmConfig, Precision, RecurrentConfig};

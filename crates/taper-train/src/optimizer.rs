@@ -85,7 +85,11 @@ impl Optimizer {
         if var.device().is_cpu() {
             update_in_place(var, &gradient, moments, [beta1, beta2], &update)
         } else {
-            update_by_tensors(var, &gradient, moments, [beta1, beta2], &update)
+            #[cfg(feature = "cuda")]
+            let update_there = update_on_cuda;
+            #[cfg(not(feature = "cuda"))]
+            let update_there = update_by_tensors;
+            update_there(var, &gradient, moments, [beta1, beta2], &update)
         }
     }
 
@@ -163,7 +167,33 @@ fn update_in_place(
     Ok(var.inplace_op3(first, second, update)?)
 }
 
+/// On CUDA: one kernel a tensor, for all three formulas.
+#[cfg(feature = "cuda")]
+fn update_on_cuda(
+    var: &Var,
+    gradient: &Gradient,
+    Moments { first, second }: &Moments,
+    [beta1, beta2]: [f64; 2],
+    update: &Update,
+) -> Result<()> {
+    use taper_lstm::cuda::{AdamGradient, AdamStep, adam_step};
+    let &Update { step_size, denominator_scale, epsilon, shrink } = update;
+    let step = AdamStep { beta1, beta2, step_size, denominator_scale, epsilon, shrink };
+    let tensors = [var.as_tensor(), first.as_tensor(), second.as_tensor()];
+    match gradient {
+        Gradient::Dense(gradient) => {
+            adam_step(tensors, AdamGradient::Dense(&gradient.contiguous()?), &step)?;
+        }
+        Gradient::Rows(RowGradient { rows, values }) => {
+            let values = values.contiguous()?;
+            adam_step(tensors, AdamGradient::Rows { rows, values: &values }, &step)?;
+        }
+    }
+    Ok(())
+}
+
 /// On other devices: the same formulas as tensor operations.
+#[cfg(any(test, not(feature = "cuda")))]
 fn update_by_tensors(
     var: &Var,
     gradient: &Gradient,

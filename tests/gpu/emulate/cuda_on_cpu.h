@@ -118,6 +118,12 @@ inline void wait_until(std::function<bool()> ready) {
   to_scheduler();
 }
 
+// Lets others go on, for instance between the halves of a barrier.
+inline void pause() {
+  current->ready = [] { return true; };
+  to_scheduler();
+}
+
 inline void wait_at(Barrier &barrier) {
   unsigned phase = barrier.arrive();
   wait_until([&barrier, phase] { return barrier.phase != phase; });
@@ -168,17 +174,29 @@ inline bool launch(unsigned blocks, unsigned threads, size_t shared_bytes, unsig
   }
   std::vector<Fiber *> alive;
   for (auto &fiber : fibers) alive.push_back(fiber.get());
+  // All get a turn, or one block or warp alone, which goes on until it must wait for others: so that a thread
+  // can be ahead of the rest by as much as the barriers allow.
+  const Block *only_block = nullptr;
+  const Warp *only_warp = nullptr;
+  auto warp_of = [](Fiber *fiber) { return &fiber->block->warps[fiber->thread / 32]; };
   while (!alive.empty()) {
     bool moved = false;
     std::shuffle(alive.begin(), alive.end(), order);
     for (Fiber *fiber : alive) {
+      if (only_block && fiber->block != only_block) continue;
+      if (only_warp && warp_of(fiber) != only_warp) continue;
       if (fiber->ready && !fiber->ready()) continue;
       fiber->ready = nullptr;
       to_fiber(fiber);
       moved = true;
     }
     std::erase_if(alive, [](Fiber *fiber) { return fiber->finished; });
-    if (!moved) return false;
+    if (moved && (only_block || only_warp)) continue;
+    if (!moved && !only_block && !only_warp) return false;
+    only_block = nullptr, only_warp = nullptr;
+    Fiber *favoured = alive.empty() ? nullptr : alive[order() % alive.size()];
+    if (favoured && order() % 3 == 0) only_block = favoured->block;
+    else if (favoured && order() % 2 == 0) only_warp = warp_of(favoured);
   }
   return true;
 }
@@ -269,6 +287,7 @@ template <int LATER> inline void copy_wait() {
 
 inline void cluster_arrive() {
   emulated::current->cluster_phase = emulated::current->block->cluster->barrier.arrive();
+  emulated::pause();
 }
 inline void cluster_wait() {
   emulated::Fiber *fiber = emulated::current;
@@ -278,7 +297,10 @@ template <class T> inline void store_remote(T *local, unsigned rank, T value) {
   *emulated::in_block(local, emulated::current->block->cluster->blocks[rank]) = value;
 }
 
-inline void counter_arrive(unsigned *counter) { ++*counter; }
+inline void counter_arrive(unsigned *counter) {
+  ++*counter;
+  emulated::pause();
+}
 inline void counter_wait(unsigned *counter, unsigned target) {
   emulated::wait_until([counter, target] { return *counter >= target; });
 }

@@ -89,8 +89,7 @@ impl LayerShape {
         let rows = self.gate_rows();
         let bias = if self.bias { rows } else { 0 };
         let projection = self.proj_size.map_or(0, |size| size * self.hidden_size);
-        let per_direction =
-            rows * (self.input_size + self.output_size()) + 2 * bias + projection;
+        let per_direction = rows * (self.input_size + self.output_size()) + 2 * bias + projection;
         let start = direction * per_direction;
         let weight_ih = start..start + rows * self.input_size;
         let weight_hh = weight_ih.end..weight_ih.end + rows * self.output_size();

@@ -64,12 +64,12 @@ impl Weights {
     }
 
     /// `x W_ih^T + b_ih`
-    fn from_input(&self, x: &Tensor) -> Result<Tensor> {
+    fn input_sums(&self, x: &Tensor) -> Result<Tensor> {
         linear(x, &self.weight_ih, self.bias.as_ref().map(|[bias_ih, _]| bias_ih))
     }
 
     /// `h W_hh^T + b_hh`
-    fn from_state(&self, h: &Tensor) -> Result<Tensor> {
+    fn state_sums(&self, h: &Tensor) -> Result<Tensor> {
         linear(h, &self.weight_hh, self.bias.as_ref().map(|[_, bias_hh]| bias_hh))
     }
 
@@ -128,14 +128,14 @@ fn run(
     mut h: Tensor,
     mut c: Option<Tensor>,
 ) -> Result<(Vec<Step>, Tensor, Option<Tensor>)> {
-    let from_input = weights.from_input(x)?;
+    let from_input = weights.input_sums(x)?;
     let mut steps = Vec::new();
     for t in shape.step_order(direction) {
         let (first, alive) = (shape.packing.offsets()[t], shape.packing.batch_sizes()[t]);
         let h_previous = h.narrow(0, 0, alive)?;
         let c_previous = c.as_ref().map(|c| c.narrow(0, 0, alive)).transpose()?;
         let from_input = from_input.narrow(0, first, alive)?;
-        let from_state = weights.from_state(&h_previous)?;
+        let from_state = weights.state_sums(&h_previous)?;
         let after =
             cells::forward(shape.cell, &from_input, &from_state, &h_previous, c_previous.as_ref())?;
         let cells::After { gates, c: memory, shown } = after;

@@ -40,8 +40,8 @@ fn cases() -> impl Iterator<Item = LayerShape> {
     cells().flat_map(move |(cell, proj_size)| {
         lengths.into_iter().flat_map(move |lengths| {
             [(1, true), (1, false), (2, true), (2, false)].map(|(directions, bias)| LayerShape {
-                bias,
                 proj_size,
+                bias,
                 ..shape(cell, lengths, directions)
             })
         })

@@ -94,8 +94,9 @@ impl Field<'_> {
         let mut absent = Vec::new();
         for name in self.chosen(peers)? {
             let opened: Result<Box<dyn Contender>> = match name {
-                taper::INT8 => TaperInt8::new(self.workload.clone())
-                    .map(|contender| Box::new(contender) as _),
+                taper::INT8 => {
+                    TaperInt8::new(self.workload.clone()).map(|contender| Box::new(contender) as _)
+                }
                 candle_nn::NAME => candle_nn::CandleNn::new(self.workload)
                     .map(|contender| Box::new(contender) as _),
                 name => python.open(name).map(|contender| Box::new(contender) as _),

@@ -43,8 +43,7 @@ pub(crate) fn backward<T: Real>(
     context: &Context,
 ) -> Gradients<T> {
     let workspace = T::workspace(context);
-    let traces =
-        saved.traces.unwrap_or_else(|| recompute(shape, [x, weights, state], context));
+    let traces = saved.traces.unwrap_or_else(|| recompute(shape, [x, weights, state], context));
     let slices = slices(shape);
     let reversed: Vec<Reversed<T>> = traces
         .into_par_iter()
@@ -72,19 +71,18 @@ pub(crate) fn backward<T: Real>(
         multiply(&mut gradients.x, direction > 0, gates, input);
 
         let h_before = Matrix::new(&reversed.h_before, total, hidden);
-        for (side, range, right) in [
-            (Side::Input, ranges.weight_ih, x),
-            (Side::Hidden, ranges.weight_hh, h_before),
-        ] {
+        for (side, range, right) in
+            [(Side::Input, ranges.weight_ih, x), (Side::Hidden, ranges.weight_hh, h_before)]
+        {
             let mut product = vec![T::default(); width * right.columns()];
             multiply(&mut product, false, gates.t(), right);
             let target = &mut gradients.weights[range];
-            blocks.to_gate_rows(side, right.columns(), &product, target);
+            blocks.gate_rows(side, right.columns(), &product, target);
         }
         if shape.bias {
             let sums = column_sums(&reversed.gates, width);
             for (side, range) in [(Side::Input, ranges.bias_ih), (Side::Hidden, ranges.bias_hh)] {
-                blocks.to_gate_rows(side, 1, &sums, &mut gradients.weights[range]);
+                blocks.gate_rows(side, 1, &sums, &mut gradients.weights[range]);
             }
         }
         let len = shape.batch() * hidden;
@@ -118,8 +116,7 @@ fn reverse<T: Real>(
     let recurrent = Transposed::new(&blocks, weight_hh, T::lanes(instructions));
     let initial = Initial::new(shape, &blocks, direction, state);
     let (grad_sequence, grad_last) = grad.split_at(shape.sequence_len());
-    let Initial { h: mut dh, memory: mut dm } =
-        Initial::new(shape, &blocks, direction, grad_last);
+    let Initial { h: mut dh, memory: mut dm } = Initial::new(shape, &blocks, direction, grad_last);
     if shape.cell != Cell::Lstm {
         dm.fill(T::default());
     }
@@ -336,8 +333,7 @@ fn cell_row<V: Vector, C: CellMath<S>, const S: usize>(
         let gates = &mut gates[unit / BLOCK * S * BLOCK + unit % BLOCK..];
         let (before, after) = (V::load(&before[unit..]), V::load(&after[unit..]));
         let (dh, memory) = (V::load(&dh[unit..]), V::load(&dm[unit..]));
-        let (slots, memory) =
-            C::backward(load_slots::<V, S>(gates, 0), before, after, dh, memory);
+        let (slots, memory) = C::backward(load_slots::<V, S>(gates, 0), before, after, dh, memory);
         for (slot, gradient) in slots.into_iter().enumerate() {
             gradient.store(&mut gates[slot * BLOCK..]);
         }

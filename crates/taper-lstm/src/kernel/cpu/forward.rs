@@ -141,7 +141,8 @@ impl<T: Real> Initial<T> {
         let len = shape.batch() * shape.hidden_size;
         let (h, c) = state.split_at(shape.h_len());
         let h = blocks.pad(&h[direction * len..][..len]);
-        let memory = if c.is_empty() { h.clone() } else { blocks.pad(&c[direction * len..][..len]) };
+        let memory =
+            if c.is_empty() { h.clone() } else { blocks.pad(&c[direction * len..][..len]) };
         Self { h, memory }
     }
 }

@@ -102,13 +102,8 @@ enum Below<'a> {
 }
 
 impl Layer {
-    fn forward(
-        &self,
-        shape: &LayerShape,
-        below: &Below,
-        context: &Context,
-    ) -> Below<'static> {
-        let (instructions, workspace) = (context.instructions, &context.f32);
+    fn forward(&self, shape: &LayerShape, below: &Below, context: &Context) -> Below<'static> {
+        let workspace = &context.f32;
         let slices = slices(shape);
         let blocks = Blocks::of(shape);
         let gates: Vec<Vec<f32>> = self
@@ -123,16 +118,8 @@ impl Layer {
             .enumerate()
             .map(|(number, (direction, gates))| match direction {
                 Direction::Int8 { hidden, bias, .. } => {
-                    let finished = int8_sweep::run(
-                        shape,
-                        number,
-                        hidden,
-                        bias,
-                        gates,
-                        &slices,
-                        instructions,
-                        workspace,
-                    );
+                    let finished =
+                        int8_sweep::run(shape, number, hidden, bias, gates, &slices, context);
                     let Finished8 { gates, h, rounded, memory } = finished;
                     let trace = Trace { gates, memory: vec![] };
                     (Finished { trace, h, memory }, rounded)
@@ -141,15 +128,7 @@ impl Layer {
                     let zeros = vec![0.0; shape.state_len()];
                     let initial = Initial::new(shape, &blocks, number, &zeros);
                     let finished = run(
-                        shape,
-                        blocks,
-                        number,
-                        weights,
-                        gates,
-                        &initial,
-                        &slices,
-                        false,
-                        context,
+                        shape, blocks, number, weights, gates, &initial, &slices, false, context,
                     );
                     (finished, vec![])
                 }
@@ -205,12 +184,12 @@ impl Direction {
         below: &Below,
         context: &Context,
     ) -> Vec<f32> {
-        let (instructions, workspace) = (context.instructions, &context.f32);
+        let workspace = &context.f32;
         let weights = match self {
             Self::F32(Weights { input, .. }) | Self::Int8 { input: Input::F32(input), .. } => input,
             Self::Int8 { input: Input::Int8(input), .. } => {
                 let Below::Finished { rounded, .. } = below else { return Vec::new() };
-                return int8_sweep::project(blocks, input, rounded, instructions, workspace);
+                return int8_sweep::project(blocks, input, rounded, context);
             }
         };
         match below {

@@ -81,7 +81,11 @@ impl Quantized {
 
     /// The weights of the registers that begin at `column`, the slots [`BLOCK`] apart.
     #[inline(always)]
-    pub(super) fn part<V: Int8, const S: usize>(&self, unit: usize, column: usize) -> Part<'_, V, S> {
+    pub(super) fn part<V: Int8, const S: usize>(
+        &self,
+        unit: usize,
+        column: usize,
+    ) -> Part<'_, V, S> {
         let panel = S * self.depth;
         let mut scales = [V::splat(0.0); S];
         let mut start = [V::start(&self.corrections[column..]); S];

@@ -10,8 +10,8 @@ use super::int8::{Int8, Quantized, quantise};
 use super::layout::{BLOCK, Blocks};
 use super::slices::{cut, cut_rows, pair};
 use super::tile::for_tiles;
-use super::vector::{Instructions, Int8Kernel, run_int8};
-use super::workspace::Workspace;
+use super::vector::{Int8Kernel, run_int8};
+use super::workspace::Context;
 use crate::kernel::LayerShape;
 
 /// i, f, g, o.
@@ -34,16 +34,15 @@ pub(super) fn project(
     blocks: &Blocks,
     weights: &Quantized,
     rows: &[i8],
-    instructions: Instructions,
-    workspace: &Workspace<f32>,
+    context: &Context,
 ) -> Vec<f32> {
     /// Rows of a task: enough for every panel to be read rarely, few enough for many tasks.
     const TASK: usize = 96;
     let (width, depth) = (blocks.width(), weights.depth());
-    let mut gates = workspace.take(rows.len() / depth * width);
+    let mut gates = context.f32.take(rows.len() / depth * width);
     gates.par_chunks_mut(TASK * width).zip(rows.par_chunks(TASK * depth)).for_each(
         |(gates, rows)| {
-            run_int8(instructions, Projection { blocks: *blocks, weights, rows, gates });
+            run_int8(context.instructions, Projection { blocks: *blocks, weights, rows, gates });
         },
     );
     gates
@@ -84,12 +83,11 @@ pub(super) fn run(
     bias: &[f32],
     mut gates: Vec<f32>,
     slices: &[Range<usize>],
-    instructions: Instructions,
-    workspace: &Workspace<f32>,
+    context: &Context,
 ) -> Finished8 {
     let (packing, blocks) = (&shape.packing, Blocks::of(shape));
     let padded = blocks.padded();
-    let mut h = workspace.take(shape.total() * padded);
+    let mut h = context.f32.take(shape.total() * padded);
     let mut rounded = vec![0; h.len()];
     let mut memory = vec![0.0; shape.batch() * padded];
     let order = shape.step_order(direction);
@@ -114,7 +112,7 @@ pub(super) fn run(
             zeros: &zeros,
         })
         .collect();
-    sweeps.into_par_iter().for_each(|sweep| run_int8(instructions, sweep));
+    sweeps.into_par_iter().for_each(|sweep| run_int8(context.instructions, sweep));
     Finished8 { gates, h, rounded, memory }
 }
 
@@ -150,9 +148,7 @@ impl Int8Kernel for Sweep<'_> {
                 let column = unit / BLOCK * SLOTS * BLOCK + unit % BLOCK;
                 let part = self.weights.part::<V, SLOTS>(unit, column);
                 let bias = load_slots::<V, SLOTS>(self.bias, column);
-                for (rows, left) in
-                    [(0..going_on, rounded_before), (going_on..alive, self.zeros)]
-                {
+                for (rows, left) in [(0..going_on, rounded_before), (going_on..alive, self.zeros)] {
                     for_tiles!(<V as Int8>::TILE_ROWS, rows.start, rows.end, |row, ROWS| {
                         let products = part.multiply::<ROWS>(left, row);
                         for (row, products) in (row..).zip(products) {

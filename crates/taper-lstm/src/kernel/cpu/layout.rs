@@ -71,16 +71,15 @@ impl Blocks {
 
     fn columns(&self, slots: &'static [usize]) -> impl Iterator<Item = usize> {
         let blocks = *self;
-        slots.iter().flat_map(move |&slot| {
-            (0..blocks.hidden).map(move |unit| blocks.column(slot, unit))
-        })
+        slots
+            .iter()
+            .flat_map(move |&slot| (0..blocks.hidden).map(move |unit| blocks.column(slot, unit)))
     }
 
     /// `[rows, hidden]` as `[rows, padded]`.
     pub(super) fn pad<T: Real>(&self, rows: &[T]) -> Vec<T> {
         let mut padded = vec![T::default(); rows.len() / self.hidden * self.padded()];
-        for (to, from) in
-            padded.chunks_exact_mut(self.padded()).zip(rows.chunks_exact(self.hidden))
+        for (to, from) in padded.chunks_exact_mut(self.padded()).zip(rows.chunks_exact(self.hidden))
         {
             to[..self.hidden].copy_from_slice(from);
         }
@@ -89,21 +88,14 @@ impl Blocks {
 
     /// Copies `[rows, padded]` to `[rows, hidden]`.
     pub(super) fn unpad<T: Real>(&self, padded: &[T], rows: &mut [T]) {
-        for (to, from) in
-            rows.chunks_exact_mut(self.hidden).zip(padded.chunks_exact(self.padded()))
+        for (to, from) in rows.chunks_exact_mut(self.hidden).zip(padded.chunks_exact(self.padded()))
         {
             to.copy_from_slice(&from[..self.hidden]);
         }
     }
 
     /// Copies `[width, columns]` of gradients back to the gates' order, `[gate_rows, columns]`.
-    pub(super) fn to_gate_rows<T: Real>(
-        &self,
-        side: Side,
-        columns: usize,
-        from: &[T],
-        to: &mut [T],
-    ) {
+    pub(super) fn gate_rows<T: Real>(&self, side: Side, columns: usize, from: &[T], to: &mut [T]) {
         let order = match side {
             Side::Input => self.columns(self.input_slots),
             Side::Hidden => self.columns(self.hidden_slots),
@@ -165,11 +157,7 @@ impl<T: Real> Weights<T> {
 }
 
 /// `weight_ih` in the order of the pre-activations, `[width, input_size]`.
-pub(super) fn input_rows<T: Real>(
-    blocks: &Blocks,
-    weight_ih: &[T],
-    input_size: usize,
-) -> Vec<T> {
+pub(super) fn input_rows<T: Real>(blocks: &Blocks, weight_ih: &[T], input_size: usize) -> Vec<T> {
     let mut input = vec![T::default(); blocks.width() * input_size];
     for (column, row) in blocks.input_columns().zip(weight_ih.chunks_exact(input_size)) {
         input[column * input_size..][..input_size].copy_from_slice(row);

@@ -224,8 +224,8 @@ mod tests {
 
     #[test]
     fn extremes() {
-        let mut x = [0.0, 1e30, -1e30, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1e-31, -1e-31]
-            .repeat(2);
+        let mut x =
+            [0.0, 1e30, -1e30, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1e-31, -1e-31].repeat(2);
         x[8] = 1e-20;
         for instructions in Instructions::available() {
             let [sigmoid, tanh, flushed] = functions(instructions, &x);

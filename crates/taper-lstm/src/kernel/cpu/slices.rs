@@ -34,8 +34,7 @@ pub(super) fn cut<'a, T>(
     slices: &[Range<usize>],
 ) -> Vec<Vec<&'a mut [T]>> {
     let steps = packing.num_steps();
-    let mut parts: Vec<Vec<&mut [T]>> =
-        slices.iter().map(|_| Vec::with_capacity(steps)).collect();
+    let mut parts: Vec<Vec<&mut [T]>> = slices.iter().map(|_| Vec::with_capacity(steps)).collect();
     let mut rest = matrix;
     for &alive in packing.batch_sizes() {
         for (part, rows) in parts.iter_mut().zip(slices) {

@@ -78,8 +78,11 @@ fn where_there_is_fma_the_width_of_registers_changes_no_bit() {
     }
 }
 
+/// A layer's sizes and its weights.
+type Layer = (LayerShape, Vec<f32>);
+
 /// A stack of two layers: its shapes and weights, distinct inputs, and which step has which.
-fn stack(hidden_size: usize) -> ([(LayerShape, Vec<f32>); 2], Vec<f32>, Vec<u32>) {
+fn stack(hidden_size: usize) -> (Vec<Layer>, Vec<f32>, Vec<u32>) {
     let first = shape(Cell::Lstm, hidden_size);
     let second = LayerShape { input_size: 2 * hidden_size, ..first.clone() };
     let indices = (0..first.total() as u32).map(|step| step * 7 % 5).collect();
@@ -87,11 +90,11 @@ fn stack(hidden_size: usize) -> ([(LayerShape, Vec<f32>); 2], Vec<f32>, Vec<u32>
         let weights = numbers(6, 2 * shape.weights_per_direction(), 0.5);
         (shape, weights)
     });
-    (layers, numbers(7, 5 * 9, 2.0), indices)
+    (layers.into(), numbers(7, 5 * 9, 2.0), indices)
 }
 
 /// The stack's output, layer by layer.
-fn unfrozen(layers: &[(LayerShape, Vec<f32>)], rows: &[f32], indices: &[u32]) -> Vec<f32> {
+fn unfrozen(layers: &[Layer], rows: &[f32], indices: &[u32]) -> Vec<f32> {
     let context = Context::default();
     let mut x: Vec<f32> =
         indices.iter().flat_map(|&index| rows[index as usize * 9..][..9].to_vec()).collect();

@@ -122,7 +122,7 @@ pub(super) fn run<K: Kernel<f32>>(instructions: Instructions, kernel: K) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Instructions::Avx512 | Instructions::Avx512Vnni => unsafe {
-            super::x86::run_avx512(kernel)
+            super::x86::run_avx512(kernel);
         },
     }
 }
@@ -149,9 +149,7 @@ pub(super) fn run_int8<K: Int8Kernel>(instructions: Instructions, kernel: K) {
         // Without VNNI, AVX-512 has nothing for bytes that is worth a kernel of its own.
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as in `run`; what has AVX-512 has AVX2.
-        Instructions::Avx2 | Instructions::Avx512 => unsafe {
-            super::x86::run_int8_avx2(kernel)
-        },
+        Instructions::Avx2 | Instructions::Avx512 => unsafe { super::x86::run_int8_avx2(kernel) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as in `run`.
         Instructions::Avx512Vnni => unsafe { super::x86::run_int8_vnni(kernel) },

@@ -4,6 +4,7 @@
 //! these types are named by the `run_…` functions alone, and everything between those and the
 //! intrinsics is inlined into them.
 
+#[allow(clippy::wildcard_imports, reason = "sixty intrinsics, each named by its own prefix")]
 use std::arch::x86_64::*;
 
 use super::int8::{Int8, QUAD};
