@@ -48,9 +48,10 @@ fn a_text_of_no_token_and_one_of_100_000_train_in_their_batches() {
     let outcome = json(&arguments);
     assert_eq!(outcome["test"]["rows"], 40);
     // Without a validation split to choose the model by, the advice is one that can be followed.
-    let whole = folder.path().join("whole");
-    let advised = ["train", "--dataset", &data, "--prepared", whole.to_str().unwrap()];
-    let message = failure(&[&advised[..], &["--vectors", "none"]].concat());
+    let [whole, refused] = ["whole", "refused"].map(|name| folder.path().join(name));
+    let [whole, refused] = [&whole, &refused].map(|path| path.to_str().unwrap());
+    let advised = ["train", "--dataset", &data, "--vectors", "none"];
+    let message = failure(&[&advised[..], &["--prepared", whole, "--out", refused]].concat());
     assert!(message.contains("--set data.hold_out.fraction=0.1"), "{message}");
     let manifest = fs::read_to_string(Path::new(&prepared).join("manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();

@@ -79,7 +79,7 @@ impl LayerShape {
     }
 
     /// Parameters of one direction.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "cuda"))]
     pub(crate) fn weights_per_direction(&self) -> usize {
         self.weight_ranges(0).weight_hr.end
     }
