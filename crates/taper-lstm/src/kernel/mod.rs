@@ -179,6 +179,11 @@ impl LayerSequence {
 
     /// As tensor operations, for what has no kernel of its own.
     fn stepwise(&self, inputs: [Tensor; 3]) -> Result<Tensor> {
+        if self.shape.precision != Precision::F32 {
+            bail!(
+                "a layer of this cell and size has no kernel in bf16 here; its precision must be f32"
+            );
+        }
         let [x, weights, state] = inputs;
         let (output, saved) = steps::forward(&self.shape, &x, &weights, &state)?;
         self.save(self.keep.then_some(Saved::Steps(saved)));
