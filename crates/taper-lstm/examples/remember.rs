@@ -51,9 +51,9 @@ fn main() -> Result<()> {
         let output = classifier.forward_train(&TokenBatch::new(&sequences)?, 1, step)?;
         let labels = candle_core::Tensor::new(labels, &Device::Cpu)?;
         let loss = candle_nn::loss::cross_entropy(&output.logits, &labels)?;
-        optimizer.backward_step(&loss)?;
+        let right = output.logits.argmax(D::Minus1)?.eq(&labels)?.sum_all()?;
+        optimizer.step(&output.backward(&loss)?.parameters)?;
         if step % 50 == 49 {
-            let right = output.logits.argmax(D::Minus1)?.eq(&labels)?.sum_all()?;
             let right = right.to_scalar::<u8>()?;
             println!("step {:3}  loss {:.4}  {right}/32 right", step + 1, loss.to_scalar::<f32>()?);
         }

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use candle_core::Tensor;
+use candle_core::backprop::GradStore;
+use candle_core::{Tensor, Var};
 use candle_nn::{Linear, Module, VarBuilder};
 
 use crate::config::LstmConfig;
 use crate::dropout::{Dropout, Mode};
-use crate::embedding::{Embedded, Embedding};
+use crate::embedding::{Embedding, RowGradient};
 use crate::error::{Error, Result};
-use crate::lstm::Lstm;
+use crate::layers::{Layers, States};
+use crate::lstm::{Lstm, LstmState};
 use crate::packed::{PackedSequence, Packing};
 use crate::pooling::Pooling;
+use crate::tape::{Tape, TapeGradients};
 
 /// The streams of dropout masks before the LSTM and before the linear layer.
 const EMBEDDING_STREAM: u32 = 1;
@@ -77,13 +80,50 @@ impl TokenBatch {
     }
 }
 
-/// The logits of a training batch, with what the embedding's gradient is read from.
+/// The logits of a training batch, and the way back from them.
 #[derive(Debug)]
 pub struct TrainingOutput {
-    /// `[batch, num_logits]`, in the batch's order.
+    /// `[batch, num_logits]`, in the batch's order. Their graph ends at the pooled vector: a loss made of
+    /// them goes back through [`Self::backward`].
     pub logits: Tensor,
-    /// After the backward pass, [`Embedded::row_gradient`] gives the embedding's gradient.
-    pub embedded: Embedded,
+    tape: Tape,
+    layers: Layers,
+    /// What pooling read, as leaves of the logits' graph.
+    output: Option<Var>,
+    state: LstmState,
+    embedding: Embedding,
+    embedding_dropout: Dropout,
+    mode: Mode,
+    ids: Vec<u32>,
+}
+
+/// The gradients of a loss.
+#[derive(Debug)]
+pub struct ClassifierGradients {
+    /// Of every parameter but the embedding.
+    pub parameters: GradStore,
+    /// Of the embedding: the rows of the batch.
+    pub embedding: RowGradient,
+}
+
+impl TrainingOutput {
+    /// The gradients of `loss`, a scalar made of [`Self::logits`].
+    pub fn backward(self, loss: &Tensor) -> Result<ClassifierGradients> {
+        let mut store = loss.backward()?;
+        let output = self.output.and_then(|output| store.remove(&output));
+        let states = match store.remove(&self.state.h) {
+            Some(h) => Some(States { h, c: Some(self.state.c.zeros_like()?) }),
+            None => None,
+        };
+        let TapeGradients { input, parameters } =
+            self.tape.backward(&self.layers, output, states.as_ref())?;
+        for (parameter, gradient) in parameters {
+            store.insert(&parameter, gradient);
+        }
+        let input = self.embedding_dropout.forward(&input, self.mode)?;
+        let embedding = self.embedding.row_gradient(&self.ids, &input)?;
+        Ok(ClassifierGradients { parameters: store, embedding })
+    }
 }
 
 impl Classifier {
@@ -139,7 +179,9 @@ impl Classifier {
     /// Logits without dropout and without a graph: `[batch, num_logits]`, in the batch's order.
     pub fn forward(&self, batch: &TokenBatch) -> Result<Tensor> {
         let embedded = self.embedding.lookup(&batch.ids)?;
-        Ok(self.logits(&embedded, batch, Mode::Evaluate)?.detach())
+        let packed = PackedSequence::new(embedded, batch.packing.clone())?;
+        let (output, state) = self.lstm.forward(&packed, None, Mode::Evaluate)?;
+        Ok(self.head(&output, &state, Mode::Evaluate)?.detach())
     }
 
     /// Logits for training, with the dropout masks of (`seed`, `step`).
@@ -149,19 +191,43 @@ impl Classifier {
         seed: u64,
         step: u32,
     ) -> Result<TrainingOutput> {
-        let embedded = self.embedding.forward(&batch.ids)?;
-        let logits = self.logits(embedded.values(), batch, Mode::Train { seed, step })?;
-        Ok(TrainingOutput { logits, embedded })
+        let mode = Mode::Train { seed, step };
+        let embedded = self.embedding.lookup(&batch.ids)?;
+        let embedded = self.embedding_dropout.forward(&embedded, mode)?;
+        let packed = PackedSequence::new(embedded, batch.packing.clone())?;
+        let layers = self.lstm.layers.clone();
+        let (output, states, tape) = layers.record(&packed, mode)?;
+        let LstmState { h, c } = states.try_into()?;
+        let state = LstmState { h: leaf(&h)?.into_inner(), c };
+        let leaf = if self.pooling.reads_output() { Some(leaf(output.data())?) } else { None };
+        let output = match &leaf {
+            Some(leaf) => output.with_data(leaf.as_tensor().clone())?,
+            None => output,
+        };
+        Ok(TrainingOutput {
+            logits: self.head(&output, &state, mode)?,
+            tape,
+            layers,
+            output: leaf,
+            state,
+            embedding: self.embedding.clone(),
+            embedding_dropout: self.embedding_dropout,
+            mode,
+            ids: batch.ids.clone(),
+        })
     }
 
-    fn logits(&self, embedded: &Tensor, batch: &TokenBatch, mode: Mode) -> Result<Tensor> {
-        let embedded = self.embedding_dropout.forward(embedded, mode)?;
-        let packed = PackedSequence::new(embedded, batch.packing.clone())?;
-        let (output, state) = self.lstm.forward(&packed, None, mode)?;
-        let pooled = self.pooling.forward(&output, &state)?;
+    /// What stands above the recurrent layers.
+    fn head(&self, output: &PackedSequence, state: &LstmState, mode: Mode) -> Result<Tensor> {
+        let pooled = self.pooling.forward(output, state)?;
         let pooled = self.output_dropout.forward(&pooled, mode)?;
         Ok(self.fc.forward(&pooled)?)
     }
+}
+
+/// A copy that gradients are collected for.
+fn leaf(tensor: &Tensor) -> Result<Var> {
+    Ok(Var::from_tensor(&tensor.detach())?)
 }
 
 /// PyTorch's `nn.Linear`: weight and bias uniform within `1 / sqrt(inputs)`.

@@ -3,10 +3,10 @@
 #[cfg(feature = "cuda")]
 use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, bail};
-use rayon::prelude::*;
 
 use crate::config::check_probability;
 use crate::error::Result;
+use crate::kernel::cpu;
 use crate::random::Philox;
 
 /// Whether a forward pass drops, and with which masks.
@@ -60,9 +60,6 @@ struct Mask {
     numbers: Philox,
 }
 
-/// Elements a task of the thread pool takes at a time; a multiple of Philox's block of four.
-const CHUNK: usize = 4096;
-
 impl Mask {
     fn threshold(&self) -> u32 {
         (self.p * (f64::from(u32::MAX) + 1.0)) as u32
@@ -75,29 +72,6 @@ impl Mask {
     #[cfg(test)]
     fn factor(&self, index: u64) -> f32 {
         if self.numbers.word(index) < self.threshold() { 0.0 } else { self.scale() }
-    }
-
-    fn apply<T>(&self, source: &[T], scale: T) -> Vec<T>
-    where
-        T: Copy + Default + Send + Sync + std::ops::Mul<Output = T>,
-    {
-        let threshold = self.threshold();
-        let mut result = vec![T::default(); source.len()];
-        result.par_chunks_mut(CHUNK).zip(source.par_chunks(CHUNK)).enumerate().for_each(
-            |(chunk, (result, source))| {
-                let first = (chunk * CHUNK / 4) as u64;
-                let blocks = result.chunks_mut(4).zip(source.chunks(4));
-                for (block, (result, source)) in (first..).zip(blocks) {
-                    let words = self.numbers.block(block);
-                    for ((y, &x), word) in result.iter_mut().zip(source).zip(words) {
-                        if word >= threshold {
-                            *y = x * scale;
-                        }
-                    }
-                }
-            },
-        );
-        result
     }
 }
 
@@ -114,10 +88,14 @@ impl CustomOp1 for Mask {
         let Some((start, end)) = layout.contiguous_offsets() else {
             bail!("dropout needs a contiguous tensor");
         };
+        let (numbers, threshold, scale) = (self.numbers, self.threshold(), self.scale());
         let result = match storage {
-            CpuStorage::F32(x) => CpuStorage::F32(self.apply(&x[start..end], self.scale())),
+            CpuStorage::F32(x) => {
+                CpuStorage::F32(cpu::dropout(&x[start..end], numbers, threshold, scale))
+            }
             CpuStorage::F64(x) => {
-                CpuStorage::F64(self.apply(&x[start..end], f64::from(self.scale())))
+                let scale = f64::from(scale);
+                CpuStorage::F64(cpu::dropout(&x[start..end], numbers, threshold, scale))
             }
             _ => bail!("dropout takes f32 or f64"),
         };

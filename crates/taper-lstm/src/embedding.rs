@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use candle_core::backprop::GradStore;
-use candle_core::{Tensor, Var};
+use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
 
 use crate::error::{Error, Result};
@@ -11,8 +10,7 @@ use crate::error::{Error, Result};
 /// A table of vectors, one a token id.
 ///
 /// candle's own embedding makes a dense gradient of the whole table for every batch. Here the
-/// looked-up rows become a leaf of the graph of their own, and [`Embedded::row_gradient`] sums their
-/// gradients by token.
+/// looked-up rows carry no graph, and [`Embedding::row_gradient`] sums their gradients by token.
 #[derive(Debug, Clone)]
 pub struct Embedding {
     weight: Tensor,
@@ -54,43 +52,16 @@ impl Embedding {
         Ok(self.weight.detach().index_select(&ids, 0)?)
     }
 
-    /// Looks up `ids` as a leaf of the graph, for training.
+    /// The gradient of the table, out of that of the looked-up rows of `ids`. Repeated tokens are summed
+    /// in the order of the batch: the same bits every time.
     ///
     /// # Shapes
-    /// as [`Self::lookup`]
-    pub fn forward(&self, ids: &[u32]) -> Result<Embedded> {
-        Ok(Embedded {
-            values: Var::from_tensor(&self.lookup(ids)?)?,
-            ids: ids.to_vec(),
-            padding_id: self.padding_id,
-        })
-    }
-}
-
-/// Looked-up rows, ready to be differentiated.
-#[derive(Debug)]
-pub struct Embedded {
-    values: Var,
-    ids: Vec<u32>,
-    padding_id: Option<u32>,
-}
-
-impl Embedded {
-    /// The looked-up rows, `[n, dimensions]`.
-    pub fn values(&self) -> &Tensor {
-        self.values.as_tensor()
-    }
-
-    /// The gradient of the table, out of the gradients of a backward pass; `None` if nothing flowed
-    /// back. Repeated tokens are summed in the order of the batch: the same bits every time.
-    pub fn row_gradient(&self, gradients: &GradStore) -> Result<Option<RowGradient>> {
-        let Some(gradient) = gradients.get(&self.values) else {
-            return Ok(None);
-        };
+    /// `gradient`: `[n, dimensions]`
+    pub fn row_gradient(&self, ids: &[u32], gradient: &Tensor) -> Result<RowGradient> {
         let mut rows = Vec::new();
         let mut slot_of = HashMap::new();
         let (mut slots, mut kept) = (Vec::new(), Vec::new());
-        for (position, &id) in (0u32..).zip(&self.ids) {
+        for (position, &id) in (0u32..).zip(ids) {
             if Some(id) == self.padding_id {
                 continue;
             }
@@ -104,10 +75,10 @@ impl Embedded {
         let device = gradient.device();
         let zeros = Tensor::zeros((rows.len(), dimensions), gradient.dtype(), device)?;
         if rows.is_empty() {
-            return Ok(Some(RowGradient { rows, values: zeros }));
+            return Ok(RowGradient { rows, values: zeros });
         }
         let values = sum_rows(gradient, &zeros, &slots, &kept)?;
-        Ok(Some(RowGradient { rows, values }))
+        Ok(RowGradient { rows, values })
     }
 }
 
@@ -148,10 +119,9 @@ mod tests {
         let parameters = Parameters::new(1);
         let vb = parameters.var_builder(DType::F64, &Device::Cpu);
         let embedding = Embedding::new(6, 2, Some(1), &vb).unwrap();
-        let embedded = embedding.forward(&[4, 2, 4, 1, 4]).unwrap();
-        let scale = Tensor::new(&[[1.0], [2.0], [3.0], [4.0], [5f64]], &Device::Cpu).unwrap();
-        let loss = embedded.values().broadcast_mul(&scale).unwrap().sum_all().unwrap();
-        let gradient = embedded.row_gradient(&loss.backward().unwrap()).unwrap().unwrap();
+        let gradient = [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0], [4.0, 4.0], [5f64, 5.0]];
+        let gradient = Tensor::new(&gradient, &Device::Cpu).unwrap();
+        let gradient = embedding.row_gradient(&[4, 2, 4, 1, 4], &gradient).unwrap();
         assert_eq!(gradient.rows, [4, 2]);
         let values: Vec<Vec<f64>> = gradient.values.to_vec2().unwrap();
         assert_eq!(values, [[9.0, 9.0], [2.0, 2.0]]);

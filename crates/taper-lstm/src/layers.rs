@@ -71,13 +71,11 @@ impl Layers {
         let mut x = input.data().clone();
         let (mut h_n, mut c_n) = (Vec::new(), Vec::new());
         for (layer, initial) in initial.iter().enumerate() {
-            if layer > 0 {
-                x = self.dropout[layer - 1].forward(&x, mode)?;
-            }
-            let shape = self.shape(layer, packing);
             let keep = matches!(mode, Mode::Train { .. });
-            let op = LayerSequence::new(shape.clone(), keep, self.context.clone());
-            let (operand, weights) = (x.contiguous()?, self.weights(layer)?);
+            let op = self.operation(layer, packing, keep);
+            let shape = op.shape().clone();
+            let operand = self.drop_between(layer, &x, mode)?.contiguous()?;
+            let weights = self.weights(layer)?;
             let output = if keep {
                 operand.apply_op3(&weights, initial, op)?
             } else {
@@ -93,6 +91,24 @@ impl Layers {
 
     pub(crate) fn num_layers(&self) -> usize {
         self.parameters.len()
+    }
+
+    /// A layer's sequence, as one operation; `keep` keeps what its backward needs.
+    pub(crate) fn operation(
+        &self,
+        layer: usize,
+        packing: &Arc<Packing>,
+        keep: bool,
+    ) -> LayerSequence {
+        LayerSequence::new(self.shape(layer, packing), keep, self.context.clone())
+    }
+
+    /// What reaches `layer` of `x` (or of its gradient), which the layer below made.
+    pub(crate) fn drop_between(&self, layer: usize, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        match layer.checked_sub(1) {
+            Some(below) => self.dropout[below].forward(x, mode),
+            None => Ok(x.clone()),
+        }
     }
 
     /// A layer's sizes on a batch.
@@ -114,6 +130,21 @@ impl Layers {
     pub(crate) fn weights(&self, layer: usize) -> Result<Tensor> {
         let flat = self.parameters[layer].iter().map(Tensor::flatten_all);
         Ok(Tensor::cat(&flat.collect::<Result<Vec<_>, _>>()?, 0)?)
+    }
+
+    /// A layer's parameters, each with its part of a vector laid out as [`Self::weights`].
+    pub(crate) fn by_parameter(
+        &self,
+        layer: usize,
+        vector: &Tensor,
+    ) -> Result<Vec<(Tensor, Tensor)>> {
+        let mut first = 0;
+        let parts = self.parameters[layer].iter().map(|parameter| {
+            let part = vector.narrow(0, first, parameter.elem_count())?;
+            first += parameter.elem_count();
+            Ok((parameter.clone(), part.reshape(parameter.shape())?))
+        });
+        parts.collect()
     }
 
     pub(crate) fn check_input(&self, input: &PackedSequence) -> Result<()> {

@@ -16,6 +16,7 @@ mod packed;
 mod pooling;
 mod random;
 mod rnn;
+mod tape;
 mod trace;
 pub mod weights;
 
@@ -26,10 +27,12 @@ pub mod cuda {
 }
 
 pub use cell::LstmCell;
-pub use classifier::{Classifier, ClassifierConfig, TokenBatch, TrainingOutput};
+pub use classifier::{
+    Classifier, ClassifierConfig, ClassifierGradients, TokenBatch, TrainingOutput,
+};
 pub use config::{Activations, LstmConfig, Precision, RecurrentConfig};
 pub use dropout::{Dropout, Mode};
-pub use embedding::{Embedded, Embedding, RowGradient};
+pub use embedding::{Embedding, RowGradient};
 pub use error::{Error, Result};
 pub use frozen::{FrozenClassifier, Quantization};
 pub use gru::Gru;

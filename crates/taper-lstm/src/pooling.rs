@@ -28,6 +28,11 @@ impl Pooling {
         }
     }
 
+    /// Whether it reads the outputs of all steps, or the final states alone.
+    pub(crate) fn reads_output(self) -> bool {
+        self != Self::Last
+    }
+
     /// Pools a packed output, `[total, features]`, to `[batch, self.output_size(features)]`, in the
     /// batch's order.
     pub fn forward(self, output: &PackedSequence, state: &LstmState) -> Result<Tensor> {

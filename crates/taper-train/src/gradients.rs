@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::backprop::GradStore;
-use candle_core::{DType, Tensor, Var};
-use taper_lstm::{Embedded, RowGradient};
+use candle_core::{CpuStorage, Storage, Tensor, Var};
+use rayon::prelude::*;
+use taper_lstm::{ClassifierGradients, RowGradient};
 
 use crate::Result;
 
@@ -27,21 +27,21 @@ pub struct Gradients(pub BTreeMap<String, Gradient>);
 impl Gradients {
     /// Reads a backward pass; a frozen embedding has no gradient.
     pub fn collect(
-        store: &GradStore,
+        gradients: ClassifierGradients,
         vars: &BTreeMap<String, Var>,
-        embedded: &Embedded,
         freeze_embedding: bool,
-    ) -> Result<Self> {
+    ) -> Self {
+        let ClassifierGradients { parameters, embedding } = gradients;
         let mut gradients = BTreeMap::new();
         for (name, var) in vars {
-            if let Some(gradient) = store.get(var) {
+            if let Some(gradient) = parameters.get(var) {
                 gradients.insert(name.clone(), Gradient::Dense(gradient.clone()));
             }
         }
-        if !freeze_embedding && let Some(rows) = embedded.row_gradient(store)? {
-            gradients.insert(EMBEDDING.to_owned(), Gradient::Rows(rows));
+        if !freeze_embedding {
+            gradients.insert(EMBEDDING.to_owned(), Gradient::Rows(embedding));
         }
-        Ok(Self(gradients))
+        Self(gradients)
     }
 
     /// The L2 norm over all parameters, summed in the order of their names.
@@ -49,8 +49,7 @@ impl Gradients {
         let mut sum = 0.0;
         for gradient in self.0.values() {
             let (Gradient::Dense(values) | Gradient::Rows(RowGradient { values, .. })) = gradient;
-            let squares = values.sqr()?.sum_all()?.to_dtype(DType::F64)?;
-            sum += squares.to_scalar::<f64>()?;
+            sum += sum_of_squares(values)?;
         }
         Ok(sum.sqrt())
     }
@@ -67,4 +66,20 @@ impl Gradients {
         }
         Ok(())
     }
+}
+
+/// On the CPU in f64, by pieces whose sums are added in order: the same bits at any thread count.
+fn sum_of_squares(values: &Tensor) -> Result<f64> {
+    const PIECE: usize = 1 << 14;
+    let values = values.contiguous()?;
+    let (storage, layout) = values.storage_and_layout();
+    let (Storage::Cpu(CpuStorage::F32(all)), Some((start, end))) =
+        (&*storage, layout.contiguous_offsets())
+    else {
+        return Ok(f64::from(values.sqr()?.sum_all()?.to_scalar::<f32>()?));
+    };
+    let square = |&value: &f32| f64::from(value) * f64::from(value);
+    let pieces = all[start..end].par_chunks(PIECE);
+    let sums: Vec<f64> = pieces.map(|piece| piece.iter().map(square).sum()).collect();
+    Ok(sums.iter().sum())
 }

@@ -35,9 +35,9 @@ pub fn step(
     let step = optimizer.steps();
     let output = model.classifier.forward_train(batch, recipe.seed, step)?;
     let loss = cross_entropy(&output.logits, labels)?;
-    let store = loss.backward()?;
+    let correct = count_correct(&predicted_classes(&output.logits)?, labels);
     let frozen = recipe.train.freeze_embedding;
-    let mut gradients = Gradients::collect(&store, &model.vars(), &output.embedded, frozen)?;
+    let mut gradients = Gradients::collect(output.backward(&loss)?, &model.vars(), frozen);
     let gradient_norm = gradients.norm()?;
     let loss = f64::from(loss.to_scalar::<f32>()?);
     if !loss.is_finite() || !gradient_norm.is_finite() {
@@ -47,6 +47,5 @@ pub fn step(
         gradients.clip(gradient_norm, max_norm)?;
     }
     optimizer.step(&model.vars(), &gradients)?;
-    let correct = count_correct(&predicted_classes(&output.logits)?, labels);
     Ok(StepReport { loss, correct, gradient_norm })
 }

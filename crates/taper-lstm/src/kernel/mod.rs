@@ -148,6 +148,12 @@ pub(crate) enum Saved {
     Steps(steps::Saved),
 }
 
+impl std::fmt::Debug for LayerSequence {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("LayerSequence").field("shape", &self.shape).finish_non_exhaustive()
+    }
+}
+
 /// The operation, made anew for every call: it carries that call's saved activations.
 pub(crate) struct LayerSequence {
     shape: LayerShape,
@@ -160,6 +166,11 @@ impl LayerSequence {
     /// `keep` keeps what a backward pass needs.
     pub(crate) fn new(shape: LayerShape, keep: bool, context: Arc<cpu::Context>) -> Self {
         Self { shape, keep, context, saved: Mutex::new(None) }
+    }
+
+    /// The layer's sizes on its batch.
+    pub(crate) fn shape(&self) -> &LayerShape {
+        &self.shape
     }
 
     fn save(&self, saved: Option<Saved>) {
@@ -261,22 +272,52 @@ impl CustomOp3 for LayerSequence {
         output: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let grad = grad.contiguous()?;
-        let inputs = [x, weights, state, output, &grad].map(Tensor::detach);
-        let [dx, dweights, dstate] = match saved {
-            Some(Saved::F32(saved)) => self.backward_on_cpu(saved, &inputs)?,
-            Some(Saved::F64(saved)) => self.backward_on_cpu(saved, &inputs)?,
-            #[cfg(feature = "cuda")]
-            Some(Saved::Cuda(saved)) => cuda::backward(&self.shape, &saved, &inputs)?,
-            Some(Saved::Steps(saved)) => steps::backward(&self.shape, &saved, &inputs)?,
-            None => bail!("a recurrent layer can go backward once for every forward pass"),
-        };
+        let (sequence, last) = (self.shape.sequence_len(), self.shape.state_len());
+        let grad = grad.contiguous()?.detach();
+        let grads = (Some(&grad.narrow(0, 0, sequence)?), &grad.narrow(0, sequence, last)?);
+        let inputs = [x, weights, state, output].map(Tensor::detach);
+        let [dx, dweights, dstate] = self.backward(&inputs, grads)?;
         Ok((Some(dx), Some(dweights), Some(dstate)))
     }
 }
 
 impl LayerSequence {
+    /// The gradients of x, weights and initial states, out of those of `h_seq` (zero where there is none)
+    /// and of `h_n | c_n`. Nothing of it has a graph.
+    pub(crate) fn backward(
+        &self,
+        inputs: &[Tensor; 4],
+        grads: (Option<&Tensor>, &Tensor),
+    ) -> Result<[Tensor; 3]> {
+        let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match saved {
+            Some(Saved::F32(saved)) => self.backward_on_cpu(saved, inputs, grads),
+            Some(Saved::F64(saved)) => self.backward_on_cpu(saved, inputs, grads),
+            #[cfg(feature = "cuda")]
+            Some(Saved::Cuda(saved)) => {
+                cuda::backward(&self.shape, &saved, &self.with_whole_gradient(inputs, grads)?)
+            }
+            Some(Saved::Steps(saved)) => {
+                steps::backward(&self.shape, &saved, &self.with_whole_gradient(inputs, grads)?)
+            }
+            None => bail!("a recurrent layer can go backward once for every forward pass"),
+        }
+    }
+
+    /// The gradient in one vector, behind the inputs.
+    fn with_whole_gradient(
+        &self,
+        [x, weights, state, output]: &[Tensor; 4],
+        (sequence, last): (Option<&Tensor>, &Tensor),
+    ) -> Result<[Tensor; 5]> {
+        let sequence = match sequence {
+            Some(sequence) => sequence.flatten_all()?,
+            None => output.narrow(0, 0, self.shape.sequence_len())?.zeros_like()?,
+        };
+        let grad = Tensor::cat(&[&sequence, last], 0)?;
+        Ok([x.clone(), weights.clone(), state.clone(), output.clone(), grad])
+    }
+
     /// The persistent kernels where they take the layer, tensor operations where they do not.
     fn on_device(&self, inputs: [Tensor; 3]) -> Result<Tensor> {
         #[cfg(feature = "cuda")]
@@ -290,18 +331,24 @@ impl LayerSequence {
     fn backward_on_cpu<T: cpu::Real + WithDType>(
         &self,
         saved: cpu::Saved<T>,
-        inputs: &[Tensor; 5],
+        inputs: &[Tensor; 4],
+        (sequence, last): (Option<&Tensor>, &Tensor),
     ) -> Result<[Tensor; 3]> {
-        let guards = inputs.each_ref().map(|tensor| tensor.storage_and_layout());
-        let mut slices = [[].as_slice(); 5];
+        let [x, weights, state, output] = inputs;
+        // `last` stands in for a gradient that is not there.
+        let operands = [x, weights, state, output, last, sequence.unwrap_or(last)];
+        let guards = operands.map(Tensor::storage_and_layout);
+        let mut slices = [[].as_slice(); 6];
         for (slice, (storage, layout)) in slices.iter_mut().zip(&guards) {
             let Storage::Cpu(storage) = &**storage else {
                 bail!("the layer's backward left the CPU");
             };
             *slice = part(storage.as_slice::<T>()?, layout)?;
         }
-        let gradients = cpu::backward(&self.shape, saved, slices, &self.context);
-        let [x, weights, state, ..] = inputs;
+        let [x_values, weight_values, state_values, output, last, grad] = slices;
+        let inputs = [x_values, weight_values, state_values, output];
+        let grads = (sequence.map(|_| grad), last);
+        let gradients = cpu::backward(&self.shape, saved, inputs, grads, &self.context);
         let device = x.device();
         Ok([
             Tensor::from_vec(gradients.x, x.shape(), device)?,

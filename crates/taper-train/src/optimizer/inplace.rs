@@ -1,6 +1,7 @@
 //! The optimizer's arithmetic, in place: one pass over a tensor each.
 
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, bail};
+use rayon::prelude::*;
 
 /// What a moment is the running mean of.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +36,9 @@ pub(super) struct Update {
 /// A moment that decays for hundreds of steps would end among the denormals, which are slow and
 /// move nothing: below this it is 0.
 const TINY: f32 = 1e-30;
+
+/// Elements that a task of the thread pool takes at a time.
+const PIECE: usize = 1 << 14;
 
 fn flush(x: f32) -> f32 {
     if x.abs() < TINY { 0.0 } else { x }
@@ -80,9 +84,12 @@ impl InplaceOp2 for Decay {
         l2: &Layout,
     ) -> Result<()> {
         let (beta, rest) = (self.beta as f32, (1.0 - self.beta) as f32);
-        for (m, &g) in target(moment, l1)?.iter_mut().zip(source(gradient, l2)?) {
-            *m = flush(beta * *m + rest * self.power.of(g));
-        }
+        let moment = target(moment, l1)?.par_chunks_mut(PIECE);
+        moment.zip(source(gradient, l2)?.par_chunks(PIECE)).for_each(|(moment, gradient)| {
+            for (m, &g) in moment.iter_mut().zip(gradient) {
+                *m = flush(beta * *m + rest * self.power.of(g));
+            }
+        });
         Ok(())
     }
 }
@@ -102,9 +109,11 @@ impl InplaceOp2 for Scatter<'_> {
         let (beta, rest) = (self.beta as f32, (1.0 - self.beta) as f32);
         let (_, columns) = l1.shape().dims2()?;
         let moment = target(moment, l1)?;
-        for m in moment.iter_mut() {
-            *m = flush(beta * *m);
-        }
+        moment.par_chunks_mut(PIECE).for_each(|moment| {
+            for m in moment {
+                *m = flush(beta * *m);
+            }
+        });
         for (&row, gradient) in self.rows.iter().zip(source(gradient, l2)?.chunks_exact(columns)) {
             let moment = &mut moment[row as usize * columns..][..columns];
             for (m, &g) in moment.iter_mut().zip(gradient) {
@@ -131,10 +140,14 @@ impl InplaceOp3 for Update {
     ) -> Result<()> {
         let (step_size, scale) = (self.step_size as f32, self.denominator_scale as f32);
         let (epsilon, shrink) = (self.epsilon as f32, self.shrink as f32);
-        let moments = source(first, l2)?.iter().zip(source(second, l3)?);
-        for (p, (&m, &v)) in target(parameter, l1)?.iter_mut().zip(moments) {
-            *p = shrink * *p - step_size * m / (scale * v.sqrt() + epsilon);
-        }
+        let first = source(first, l2)?.par_chunks(PIECE);
+        let moments = first.zip(source(second, l3)?.par_chunks(PIECE));
+        let parameter = target(parameter, l1)?.par_chunks_mut(PIECE);
+        parameter.zip(moments).for_each(|(parameter, (first, second))| {
+            for (p, (&m, &v)) in parameter.iter_mut().zip(first.iter().zip(second)) {
+                *p = shrink * *p - step_size * m / (scale * v.sqrt() + epsilon);
+            }
+        });
         Ok(())
     }
 }

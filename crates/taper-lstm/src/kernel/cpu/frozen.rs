@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::forward::{Finished, Initial, Trace, gather, project, run, slices};
+use super::forward::{Finished, Initial, Trace, gather, run, slices};
 use super::int8::Quantized;
 use super::int8_sweep::{self, Finished8};
-use super::layout::{Blocks, Weights};
+use super::layout::{Blocks, Panels, Side, Weights};
 use super::math::Real;
-use super::product::{Matrix, multiply};
+use super::projection::{Inputs, Projection};
 use super::vector::{Instructions, int8_lanes};
 use super::workspace::Context;
 use crate::kernel::LayerShape;
@@ -32,16 +32,16 @@ struct Layer {
 enum Direction {
     F32(Weights<f32>),
     Int8 {
-        /// The first layer's inputs have no bounds: its products stay in f32, `[width, input_size]`.
+        /// The first layer's inputs have no bounds: its products stay in f32.
         input: Input,
         hidden: Quantized,
-        /// Both biases, `[width]`.
+        /// What the products lack, `[width]`: the hidden bias, and the input's unless it is in them.
         bias: Vec<f32>,
     },
 }
 
 enum Input {
-    F32(Vec<f32>),
+    F32(Panels<f32>),
     Int8(Quantized),
 }
 
@@ -106,38 +106,42 @@ impl Layer {
         let workspace = &context.f32;
         let slices = slices(shape);
         let blocks = Blocks::of(shape);
-        let gates: Vec<Vec<f32>> = self
-            .directions
-            .iter()
-            .map(|direction| direction.project(shape, &blocks, below, context))
-            .collect();
         let finished: Vec<(Finished<f32>, Vec<i8>)> = self
             .directions
             .par_iter()
-            .zip(gates)
             .enumerate()
-            .map(|(number, (direction, gates))| match direction {
-                Direction::Int8 { hidden, bias, .. } => {
+            .map(|(number, direction)| match direction {
+                Direction::Int8 { input, hidden, bias } => {
+                    let gates = input.products(shape, &blocks, below, context);
                     let finished =
                         int8_sweep::run(shape, number, hidden, bias, gates, &slices, context);
                     let Finished8 { gates, h, rounded, memory } = finished;
-                    let trace = Trace { gates, memory: vec![] };
-                    (Finished { trace, h, memory }, rounded)
+                    workspace.give(gates);
+                    (Finished { trace: Trace::default(), h, memory }, rounded)
                 }
-                Direction::F32(weights) => {
+                Direction::F32(Weights { input, hidden }) => {
                     let zeros = vec![0.0; shape.state_len()];
                     let initial = Initial::new(shape, &blocks, number, &zeros);
-                    let finished = run(
-                        shape, blocks, number, weights, gates, &initial, &slices, false, context,
-                    );
+                    let distinct;
+                    let inputs = match below {
+                        Below::Finished { output, .. } => {
+                            let x = &output[..shape.total() * shape.input_size];
+                            Inputs::Rows { x, weights: input }
+                        }
+                        &Below::Distinct { rows, indices } => {
+                            distinct = products(&blocks, input, rows, context);
+                            Inputs::Products { distinct: &distinct, indices }
+                        }
+                    };
+                    let finished =
+                        run(shape, number, inputs, hidden, &initial, &slices, false, context);
                     (finished, vec![])
                 }
             })
             .collect();
         let (finished, rounded): (Vec<_>, Vec<_>) = finished.into_iter().unzip();
         let output = gather(shape, &finished);
-        for Finished { trace, h, .. } in finished {
-            workspace.give(trace.gates);
+        for Finished { h, .. } in finished {
             workspace.give(h);
         }
         Below::Finished { output, rounded: interleave(&rounded, blocks.padded()) }
@@ -162,22 +166,27 @@ impl Direction {
         }
         let (lanes, padded) = (int8_lanes(instructions), blocks.padded());
         let rows = weights[ranges.weight_hh].chunks_exact(shape.hidden_size);
-        let rows = blocks.hidden_columns().zip(rows);
+        let rows = blocks.columns(Side::Hidden).zip(rows);
         let hidden = Quantized::new(&blocks, rows, padded, lanes);
+        let mut bias = packed.hidden.bias().to_vec();
         let input = if first {
             Input::F32(packed.input)
         } else {
             let filled = blocks.pad(&weights[ranges.weight_ih]);
             let columns = shape.input_size / shape.hidden_size * padded;
-            let rows = blocks.input_columns().zip(filled.chunks_exact(columns));
+            let rows = blocks.columns(Side::Input).zip(filled.chunks_exact(columns));
+            for (bias, input) in bias.iter_mut().zip(packed.input.bias()) {
+                *bias += input;
+            }
             Input::Int8(Quantized::new(&blocks, rows, columns, lanes))
         };
-        let biases = packed.input_bias.iter().zip(&packed.hidden_bias);
-        Self::Int8 { input, hidden, bias: biases.map(|(a, b)| a + b).collect() }
+        Self::Int8 { input, hidden, bias }
     }
+}
 
+impl Input {
     /// The input's products, `[total, width]`.
-    fn project(
+    fn products(
         &self,
         shape: &LayerShape,
         blocks: &Blocks,
@@ -185,24 +194,17 @@ impl Direction {
         context: &Context,
     ) -> Vec<f32> {
         let workspace = &context.f32;
-        let weights = match self {
-            Self::F32(Weights { input, .. }) | Self::Int8 { input: Input::F32(input), .. } => input,
-            Self::Int8 { input: Input::Int8(input), .. } => {
-                let Below::Finished { rounded, .. } = below else { return Vec::new() };
-                return int8_sweep::project(blocks, input, rounded, context);
+        match (self, below) {
+            (Self::Int8(input), Below::Finished { rounded, .. }) => {
+                int8_sweep::project(blocks, input, rounded, context)
             }
-        };
-        match below {
-            Below::Finished { output, .. } => {
+            (Self::F32(input), Below::Finished { output, .. }) => {
                 let x = &output[..shape.total() * shape.input_size];
-                project(shape, blocks, x, weights, workspace)
+                products(blocks, input, x, context)
             }
-            Below::Distinct { rows, indices } => {
-                let (count, width) = (rows.len() / shape.input_size, blocks.width());
-                let mut distinct = workspace.take(count * width);
-                let weights = Matrix::new(weights, width, shape.input_size);
-                let rows = Matrix::new(rows, count, shape.input_size);
-                multiply(&mut distinct, false, rows, weights.t());
+            (Self::F32(input), Below::Distinct { rows, indices }) => {
+                let width = blocks.width();
+                let distinct = products(blocks, input, rows, context);
                 let mut gates = workspace.take(indices.len() * width);
                 gates.par_chunks_mut(width).zip(indices.par_iter()).for_each(|(gates, &index)| {
                     gates.copy_from_slice(&distinct[index as usize * width..][..width]);
@@ -210,8 +212,24 @@ impl Direction {
                 workspace.give(distinct);
                 gates
             }
+            (Self::Int8(_), Below::Distinct { .. }) => Vec::new(),
         }
     }
+}
+
+/// The products of all `rows`, `[n, width]`.
+fn products(blocks: &Blocks, weights: &Panels<f32>, rows: &[f32], context: &Context) -> Vec<f32> {
+    /// Rows of a task: enough for every panel to be read rarely, few enough for many tasks.
+    const TASK: usize = 96;
+    let (width, depth) = (blocks.width(), weights.depth());
+    let mut products = context.f32.take(rows.len() / depth * width);
+    products.par_chunks_mut(TASK * width).zip(rows.par_chunks(TASK * depth)).for_each(
+        |(products, rows)| {
+            let steps = vec![(rows, products)];
+            f32::run(context.instructions, Projection { blocks: *blocks, weights, steps });
+        },
+    );
+    products
 }
 
 /// `[total, columns]` of every direction as `[total, directions * columns]`.

@@ -5,9 +5,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::cells::{CellMath, Lstm};
-use super::forward::load_slots;
 use super::int8::{Int8, Quantized, quantise};
-use super::layout::{BLOCK, Blocks};
+use super::layout::{BLOCK, Blocks, load_slots};
 use super::slices::{cut, cut_rows, pair};
 use super::tile::for_tiles;
 use super::vector::{Int8Kernel, run_int8};

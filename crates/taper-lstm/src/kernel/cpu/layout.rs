@@ -5,7 +5,11 @@
 //! sum of its own: the LSTM's four gates; the GRU's r and z, and apart from each other the two halves
 //! of n, of which r scales the second; a plain RNN's only one.
 
+use std::ops::Range;
+
 use super::math::Real;
+use super::tile::{Rows, accumulate};
+use super::vector::Vector;
 use crate::config::Cell;
 use crate::kernel::{LayerShape, WeightRanges};
 
@@ -59,21 +63,23 @@ impl Blocks {
         (before, column / BLOCK % self.slots, unit % lanes)
     }
 
-    /// For every row of `weight_ih`, its column among the pre-activations.
-    pub(super) fn input_columns(&self) -> impl Iterator<Item = usize> {
-        self.columns(self.input_slots)
-    }
-
-    /// The same for `weight_hh`.
-    pub(super) fn hidden_columns(&self) -> impl Iterator<Item = usize> {
-        self.columns(self.hidden_slots)
-    }
-
-    fn columns(&self, slots: &'static [usize]) -> impl Iterator<Item = usize> {
+    /// For every row of `weight_ih` or `weight_hh`, its column among the pre-activations.
+    pub(super) fn columns(&self, side: Side) -> impl Iterator<Item = usize> + use<> {
         let blocks = *self;
+        let slots = match side {
+            Side::Input => self.input_slots,
+            Side::Hidden => self.hidden_slots,
+        };
         slots
             .iter()
             .flat_map(move |&slot| (0..blocks.hidden).map(move |unit| blocks.column(slot, unit)))
+    }
+
+    /// Every `lanes`-th unit, from the first or from the last on.
+    #[inline(always)]
+    pub(super) fn units(&self, lanes: usize, down: bool) -> impl Iterator<Item = usize> + use<> {
+        let count = self.padded() / lanes;
+        (0..count).map(move |at| lanes * if down { count - 1 - at } else { at })
     }
 
     /// `[rows, hidden]` as `[rows, padded]`.
@@ -96,11 +102,7 @@ impl Blocks {
 
     /// Copies `[width, columns]` of gradients back to the gates' order, `[gate_rows, columns]`.
     pub(super) fn gate_rows<T: Real>(&self, side: Side, columns: usize, from: &[T], to: &mut [T]) {
-        let order = match side {
-            Side::Input => self.columns(self.input_slots),
-            Side::Hidden => self.columns(self.hidden_slots),
-        };
-        for (to, column) in to.chunks_exact_mut(columns).zip(order) {
+        for (to, column) in to.chunks_exact_mut(columns).zip(self.columns(side)) {
             to.copy_from_slice(&from[column * columns..][..columns]);
         }
     }
@@ -115,14 +117,10 @@ pub(super) enum Side {
 
 /// One direction's parameters for the forward pass.
 pub(super) struct Weights<T> {
-    /// `[width, input_size]`, zeros in the rows that no gate owns.
-    pub(super) input: Vec<T>,
-    /// What is added to the input's products, `[width]`.
-    pub(super) input_bias: Vec<T>,
-    /// What the recurrent sums start from, `[width]`.
-    pub(super) hidden_bias: Vec<T>,
-    /// `weight_hh` in panels, `[blocks][BLOCK / lanes][hidden][slots][lanes]`.
-    pub(super) panels: Aligned<T>,
+    /// `weight_ih` and `bias_ih`.
+    pub(super) input: Panels<T>,
+    /// `weight_hh` and `bias_hh`.
+    pub(super) hidden: Panels<T>,
 }
 
 impl<T: Real> Weights<T> {
@@ -133,70 +131,178 @@ impl<T: Real> Weights<T> {
         input_size: usize,
         lanes: usize,
     ) -> Self {
-        let (width, hidden, slots) = (blocks.width(), blocks.hidden, blocks.slots);
-        let mut input_bias = vec![T::default(); width];
-        let mut hidden_bias = input_bias.clone();
-        for (column, &bias) in blocks.input_columns().zip(&weights[ranges.bias_ih.clone()]) {
-            input_bias[column] = bias;
+        let part = |range: &Range<usize>| &weights[range.clone()];
+        let input = Panels::new(
+            blocks,
+            Side::Input,
+            part(&ranges.weight_ih),
+            part(&ranges.bias_ih),
+            input_size,
+            lanes,
+        );
+        let hidden = Panels::new(
+            blocks,
+            Side::Hidden,
+            part(&ranges.weight_hh),
+            part(&ranges.bias_hh),
+            blocks.hidden,
+            lanes,
+        );
+        Self { input, hidden }
+    }
+}
+
+/// A matrix of weights as tiles read it, `[blocks][BLOCK / lanes][depth][slots][lanes]`, and its bias.
+pub(super) struct Panels<T> {
+    data: Aligned<T>,
+    /// `[width]`, zeros in the columns that no gate owns.
+    bias: Vec<T>,
+    depth: usize,
+}
+
+impl<T: Real> Panels<T> {
+    /// `weight`: `[gate_rows, depth]`; `bias`: `[gate_rows]`, or nothing.
+    fn new(
+        blocks: &Blocks,
+        side: Side,
+        weight: &[T],
+        bias: &[T],
+        depth: usize,
+        lanes: usize,
+    ) -> Self {
+        let (width, slots) = (blocks.width(), blocks.slots);
+        let mut all = vec![T::default(); width];
+        for (column, &bias) in blocks.columns(side).zip(bias) {
+            all[column] = bias;
         }
-        for (column, &bias) in blocks.hidden_columns().zip(&weights[ranges.bias_hh.clone()]) {
-            hidden_bias[column] = bias;
-        }
-        let mut panels = Aligned::zeros(width * hidden);
-        let target = panels.as_mut();
-        let rows = weights[ranges.weight_hh.clone()].chunks_exact(hidden);
-        for (column, row) in blocks.hidden_columns().zip(rows) {
+        let mut data = Aligned::zeros(width * depth);
+        let target = data.as_mut();
+        for (column, row) in blocks.columns(side).zip(weight.chunks_exact(depth)) {
             let (panel, slot, lane) = blocks.place(column, lanes);
             for (k, &weight) in row.iter().enumerate() {
-                target[panel * hidden + (k * slots + slot) * lanes + lane] = weight;
+                target[panel * depth + (k * slots + slot) * lanes + lane] = weight;
             }
         }
-        let input = input_rows(blocks, &weights[ranges.weight_ih.clone()], input_size);
-        Self { input, input_bias, hidden_bias, panels }
+        Self { data, bias: all, depth }
+    }
+
+    /// What the weights are multiplied with has so many numbers.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// `[width]`
+    pub(super) fn bias(&self) -> &[T] {
+        &self.bias
+    }
+
+    /// The weights of as many units as a register has lanes, from `unit` on.
+    #[inline(always)]
+    pub(super) fn part<V: Vector<Number = T>, const S: usize>(
+        &self,
+        blocks: &Blocks,
+        unit: usize,
+    ) -> Part<'_, V, S> {
+        let (column, panel) = (blocks.column(0, unit), self.depth * S);
+        Part {
+            column,
+            unit,
+            panel: &self.data.as_ref()[unit * panel..][..V::LANES * panel],
+            bias: load_slots(&self.bias, column),
+        }
     }
 }
 
-/// `weight_ih` in the order of the pre-activations, `[width, input_size]`.
-pub(super) fn input_rows<T: Real>(blocks: &Blocks, weight_ih: &[T], input_size: usize) -> Vec<T> {
-    let mut input = vec![T::default(); blocks.width() * input_size];
-    for (column, row) in blocks.input_columns().zip(weight_ih.chunks_exact(input_size)) {
-        input[column * input_size..][..input_size].copy_from_slice(row);
-    }
-    input
+/// A part of [`Panels`].
+pub(super) struct Part<'a, V: Vector, const S: usize> {
+    /// Where their pre-activations begin in a row of gates; the slots are [`BLOCK`] apart.
+    pub(super) column: usize,
+    /// Where they stand in a row of states.
+    pub(super) unit: usize,
+    panel: &'a [V::Number],
+    bias: [V; S],
 }
 
-/// `weight_hh` for the backward pass, which sums over pre-activations: for every group of `columns`
-/// hidden units ([`Self::groups`]), `[width][columns]`.
+impl<V: Vector, const S: usize> Part<'_, V, S> {
+    /// The sums of `R` rows, from row `first` on.
+    #[inline(always)]
+    pub(super) fn multiply<const R: usize>(
+        &self,
+        left: Rows<V::Number>,
+        first: usize,
+    ) -> [[V; S]; R] {
+        accumulate([self.bias; R], left, first, 0, self.panel)
+    }
+
+    /// Into a row of gates.
+    #[inline(always)]
+    pub(super) fn store(&self, slots: [V; S], row: &mut [V::Number]) {
+        for (slot, value) in slots.into_iter().enumerate() {
+            value.store(&mut row[self.column + slot * BLOCK..]);
+        }
+    }
+}
+
+/// A block's slots, out of a row of gates or what is laid out as one.
+#[inline(always)]
+pub(super) fn load_slots<V: Vector, const S: usize>(from: &[V::Number], column: usize) -> [V; S] {
+    let mut slots = [V::splat(V::Number::default()); S];
+    for (slot, vector) in slots.iter_mut().enumerate() {
+        *vector = V::load(&from[column + slot * BLOCK..]);
+    }
+    slots
+}
+
+/// A matrix of weights for the backward pass, which sums over pre-activations: for every group of `columns`
+/// of its columns ([`Self::groups`]), `[width][columns]`.
 pub(super) struct Transposed<T> {
     panels: Aligned<T>,
     groups: Vec<(usize, usize)>,
+    width: usize,
+    columns: usize,
 }
 
 impl<T: Real> Transposed<T> {
-    pub(super) fn new(blocks: &Blocks, weight_hh: &[T], lanes: usize) -> Self {
-        let (width, hidden, padded) = (blocks.width(), blocks.hidden, blocks.padded());
+    /// `weight`: `[gate_rows, depth]`
+    pub(super) fn new(blocks: &Blocks, side: Side, weight: &[T], lanes: usize) -> Self {
+        let (width, depth) = (blocks.width(), weight.len() / blocks.columns(side).count());
+        let columns = depth.next_multiple_of(BLOCK);
         let mut groups = Vec::new();
         let mut first = 0;
-        while first < padded {
-            let columns = if padded - first >= 4 * lanes { 4 * lanes } else { lanes };
-            groups.push((first, columns));
-            first += columns;
+        while first < columns {
+            let len = if columns - first >= 4 * lanes { 4 * lanes } else { lanes };
+            groups.push((first, len));
+            first += len;
         }
-        let mut panels = Aligned::zeros(width * padded);
+        let mut panels = Aligned::zeros(width * columns);
         let target = panels.as_mut();
-        for (k, row) in blocks.hidden_columns().zip(weight_hh.chunks_exact(hidden)) {
-            for &(first, columns) in &groups {
-                let group = &row[first.min(hidden)..(first + columns).min(hidden)];
-                target[first * width + k * columns..][..group.len()].copy_from_slice(group);
+        for (k, row) in blocks.columns(side).zip(weight.chunks_exact(depth)) {
+            for &(first, len) in &groups {
+                let group = &row[first.min(depth)..(first + len).min(depth)];
+                target[first * width + k * len..][..group.len()].copy_from_slice(group);
             }
         }
-        Self { panels, groups }
+        Self { panels, groups, width, columns }
     }
 
-    /// First column, number of columns, and panel of every group.
-    pub(super) fn groups(&self, width: usize) -> impl Iterator<Item = (usize, usize, &[T])> {
-        self.groups.iter().map(move |&(first, columns)| {
-            (first, columns, &self.panels.as_ref()[first * width..][..columns * width])
+    /// Pre-activations that are summed over.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Columns of the products: the weight's, filled up to whole blocks.
+    pub(super) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// First column, number of columns, and panel of every group; from the last one if `down`.
+    #[inline(always)]
+    pub(super) fn groups(&self, down: bool) -> impl Iterator<Item = (usize, usize, &[T])> {
+        let count = self.groups.len();
+        (0..count).map(move |at| {
+            let (first, columns) = self.groups[if down { count - 1 - at } else { at }];
+            let panel = &self.panels.as_ref()[first * self.width..][..columns * self.width];
+            (first, columns, panel)
         })
     }
 }

@@ -9,10 +9,14 @@
 )]
 
 mod backward;
+mod dropout;
 mod forward;
 mod frozen;
 mod layout;
+mod projection;
+mod reverse;
 mod slices;
+mod sweep;
 mod workspace;
 
 #[cfg(test)]
@@ -31,6 +35,7 @@ mod x86;
 use super::LayerShape;
 
 pub(crate) use backward::backward;
+pub(crate) use dropout::dropout;
 pub(crate) use forward::{Saved, forward};
 pub(crate) use frozen::Frozen;
 pub(crate) use math::Real;

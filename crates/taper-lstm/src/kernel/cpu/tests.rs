@@ -43,8 +43,9 @@ fn layer(shape: &LayerShape, instructions: Instructions) -> Vec<f32> {
     let state = numbers(3, shape.state_len(), 1.0);
     let grad = numbers(4, shape.output_len(), 1.0);
     let (output, saved) = forward(shape, [&x, &weights, &state], true, &context);
-    let inputs = [&x[..], &weights, &state, &output, &grad];
-    let gradients = backward(shape, saved.unwrap(), inputs, &context);
+    let inputs = [&x[..], &weights, &state, &output];
+    let (sequence, last) = grad.split_at(shape.sequence_len());
+    let gradients = backward(shape, saved.unwrap(), inputs, (Some(sequence), last), &context);
     [output, gradients.x, gradients.weights, gradients.state].concat()
 }
 

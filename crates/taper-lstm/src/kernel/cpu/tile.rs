@@ -42,11 +42,13 @@ pub(super) fn accumulate<V: Vector, const R: usize, const S: usize>(
     sums
 }
 
-/// Calls `$body` with the constant `$rows` for the first rows, then the next, up to `$last`: tiles of
-/// at most `$most` rows (no more than 6) and a smaller one for what is left.
+/// Calls `$body` with the constant `$rows` for the first rows, then the next, up to `$to`: as few tiles
+/// of at most `$most` rows (no more than 6) as will do, all of about the same size, since a tile of one
+/// row would wait for its weights.
 macro_rules! for_tiles {
     ($most:expr, $from:expr, $to:expr, |$row:ident, $rows:ident| $body:expr) => {
         let (mut $row, last): (usize, usize) = ($from, $to);
+        let mut tiles = (last - $row).div_ceil($most);
         while $row < last {
             macro_rules! tile {
                 ($constant:literal) => {{
@@ -55,7 +57,9 @@ macro_rules! for_tiles {
                     $row += $constant;
                 }};
             }
-            match (last - $row).min($most) {
+            let rows = (last - $row).div_ceil(tiles);
+            tiles -= 1;
+            match rows {
                 1 => tile!(1),
                 2 => tile!(2),
                 3 if $most > 2 => tile!(3),
