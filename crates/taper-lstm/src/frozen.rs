@@ -80,16 +80,29 @@ impl FrozenClassifier {
     /// Packs the weights as they are now.
     ///
     /// # Errors
-    /// If the model is not on the CPU in f32.
+    /// If the model is not on the CPU in f32, or is to be rounded to 8 bits and has a weight that is not
+    /// finite: 8 bits have no NaN to carry on.
     pub fn new(classifier: &Classifier, quantization: Quantization) -> Result<Self> {
         let embedding = classifier.embedding().weight().detach();
         let layers = weights_of(&classifier.lstm().layers)?;
         let Some((shape, _)) = layers.last().cloned() else {
             return Err(refusal("no layers".into()));
         };
+        let rows = embedding.dim(0)?;
+        let embedding: Vec<f32> = embedding.flatten_all()?.to_vec1()?;
+        if quantization == Quantization::Int8 {
+            let finite = |weights: &[f32]| weights.iter().all(|weight| weight.is_finite());
+            if !finite(&embedding) || !layers.iter().all(|(_, weights)| finite(weights)) {
+                return Err(Error::Config {
+                    key: "the weights to round to 8 bits",
+                    found: "a weight that is not finite".into(),
+                    expected: "finite numbers",
+                });
+            }
+        }
         Ok(Self {
-            rows: embedding.dim(0)?,
-            embedding: Arc::new(embedding.flatten_all()?.to_vec1()?),
+            rows,
+            embedding: Arc::new(embedding),
             layers: Arc::new(Frozen::new(&layers, quantization == Quantization::Int8)),
             shape,
             pooling: classifier.pooling(),
@@ -130,5 +143,41 @@ impl FrozenClassifier {
             }));
         }
         Ok((values, indices))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{ClassifierConfig, LstmConfig, Parameters};
+
+    #[test]
+    fn eight_bits_take_no_nan() {
+        let parameters = Parameters::new(1);
+        let config = ClassifierConfig {
+            vocabulary_size: 4,
+            padding_id: None,
+            lstm: LstmConfig::new(3, 5),
+            pooling: Pooling::Last,
+            num_logits: 1,
+            embedding_dropout: 0.0,
+            output_dropout: 0.0,
+        };
+        let vb = parameters.var_builder(DType::F32, &Device::Cpu);
+        let classifier = Classifier::new(&config, &vb).unwrap();
+        assert!(FrozenClassifier::new(&classifier, Quantization::Int8).is_ok());
+        for name in ["embedding.weight", "rnn.weight_hh_l0", "rnn.bias_ih_l0"] {
+            let var = parameters.vars()[name].clone();
+            let before = var.as_detached_tensor().copy().unwrap();
+            var.set(&(&before * f64::NAN).unwrap()).unwrap();
+            let error = FrozenClassifier::new(&classifier, Quantization::Int8).unwrap_err();
+            assert!(error.to_string().contains("not finite"), "{name}: {error}");
+            // In f32 it shows in the logits.
+            let frozen = FrozenClassifier::new(&classifier, Quantization::F32).unwrap();
+            let logits = frozen.forward(&TokenBatch::new(&[&[1, 2]]).unwrap()).unwrap();
+            assert!(logits.to_vec2::<f32>().unwrap()[0][0].is_nan(), "{name}");
+            var.set(&before).unwrap();
+        }
     }
 }

@@ -90,3 +90,67 @@ impl Tape {
         Ok(TapeGradients { input, parameters })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use candle_core::{DType, Device, Var};
+
+    use super::*;
+    use crate::config::StackConfig;
+    use crate::packed::Packing;
+    use crate::{LstmConfig, Parameters};
+
+    const TRAIN: Mode = Mode::Train { seed: 4, step: 2 };
+
+    fn bits(tensor: &Tensor) -> Vec<u32> {
+        let values: Vec<f32> = tensor.flatten_all().unwrap().to_vec1().unwrap();
+        values.into_iter().map(f32::to_bits).collect()
+    }
+
+    fn numbers(dims: &[usize], scale: f32) -> Tensor {
+        let count = dims.iter().product::<usize>();
+        let values: Vec<f32> = (0..count).map(|i| (i * 7 % 11) as f32 * scale - 0.3).collect();
+        Tensor::from_vec(values, dims, &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn off_the_graph_everything_has_the_same_bits() {
+        let config = LstmConfig {
+            num_layers: 3,
+            bidirectional: true,
+            dropout: 0.4,
+            ..LstmConfig::new(3, 5)
+        };
+        for stack in [config.stack(), StackConfig { proj_size: Some(2), ..config.stack() }] {
+            let parameters = Parameters::new(2);
+            let vb = parameters.var_builder(DType::F32, &Device::Cpu);
+            let layers = Layers::new(stack.clone(), &vb).unwrap();
+            let packing = Arc::new(Packing::new(&[3, 6, 1]).unwrap());
+            let x = Var::from_tensor(&numbers(&[10, 3], 0.1)).unwrap();
+            let input = PackedSequence::new(x.as_tensor().clone(), packing).unwrap();
+            let h_size = stack.proj_size.unwrap_or(5);
+            let (grad_output, grad_h) =
+                (numbers(&[10, 2 * h_size], 0.2), numbers(&[6, 3, h_size], 0.3));
+
+            let (output, states) = layers.forward(&input, None, TRAIN).unwrap();
+            let through_output = (output.data() * &grad_output).unwrap().sum_all().unwrap();
+            let through_states = (&states.h * &grad_h).unwrap().sum_all().unwrap();
+            let store = (through_output + through_states).unwrap().backward().unwrap();
+
+            let (taped, taped_states, tape) = layers.record(&input, TRAIN).unwrap();
+            assert_eq!(bits(output.data()), bits(taped.data()));
+            assert_eq!(bits(&states.h), bits(&taped_states.h));
+            let grads = States { h: grad_h, c: states.c.map(|c| c.zeros_like().unwrap()) };
+            let found = tape.backward(&layers, Some(grad_output), Some(&grads)).unwrap();
+            assert_eq!(bits(store.get(&x).unwrap()), bits(&found.input));
+            assert_eq!(found.parameters.len(), parameters.vars().len());
+            for (parameter, gradient) in &found.parameters {
+                assert_eq!(parameter.dims(), gradient.dims());
+                assert_eq!(bits(store.get(parameter).unwrap()), bits(gradient));
+            }
+        }
+    }
+}

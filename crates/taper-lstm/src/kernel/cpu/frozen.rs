@@ -122,15 +122,19 @@ impl Layer {
                 Direction::F32(Weights { input, hidden }) => {
                     let zeros = vec![0.0; shape.state_len()];
                     let initial = Initial::new(shape, &blocks, number, &zeros);
-                    let distinct;
+                    let own;
                     let inputs = match below {
                         Below::Finished { output, .. } => {
                             let x = &output[..shape.total() * shape.input_size];
                             Inputs::Rows { x, weights: input }
                         }
-                        &Below::Distinct { rows, indices } => {
-                            distinct = products(&blocks, input, rows, context);
-                            Inputs::Products { distinct: &distinct, indices }
+                        &Below::Distinct { rows, indices } if repeats(rows, indices, shape) => {
+                            own = products(&blocks, input, rows, context);
+                            Inputs::Products { distinct: &own, indices }
+                        }
+                        Below::Distinct { rows, indices } => {
+                            own = expand(rows, indices, shape.input_size);
+                            Inputs::Rows { x: &own, weights: input }
                         }
                     };
                     let finished =
@@ -215,6 +219,17 @@ impl Input {
             (Self::Int8(_), Below::Distinct { .. }) => Vec::new(),
         }
     }
+}
+
+/// Whether rows stand for so many steps that their products are worth a detour through memory.
+fn repeats(rows: &[f32], indices: &[u32], shape: &LayerShape) -> bool {
+    2 * rows.len() <= indices.len() * shape.input_size
+}
+
+/// The row of every step, `[total, columns]`.
+fn expand(rows: &[f32], indices: &[u32], columns: usize) -> Vec<f32> {
+    let row = |&index: &u32| &rows[index as usize * columns..][..columns];
+    indices.iter().flat_map(row).copied().collect()
 }
 
 /// The products of all `rows`, `[n, width]`.

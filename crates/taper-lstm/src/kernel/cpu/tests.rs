@@ -116,6 +116,11 @@ fn a_frozen_stack_gives_the_same_bits() {
         assert_eq!(output, unfrozen(&layers, &rows, &indices));
         // Buffers from the first batch must leave no trace in the second.
         assert_eq!(output, frozen.forward(&layers[0].0.packing, &rows, &indices));
+        // Where no row repeats, they are not multiplied apart.
+        let all: Vec<f32> =
+            indices.iter().flat_map(|&index| rows[index as usize * 9..][..9].to_vec()).collect();
+        let each: Vec<u32> = (0..indices.len() as u32).collect();
+        assert_eq!(output, frozen.forward(&layers[0].0.packing, &all, &each));
     }
 }
 
