@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! PAR1                                Parquet
-//! {                                   JSON lines (a list, `[`, is refused: it is no stream)
+//! { or the name .jsonl .ndjson        JSON lines (a list, `[`, is refused: it is no stream)
 //! __label__                           fastText's lines
 //! COARSE:FINE TEXT on every line      TREC's lines
 //! else by the name                    .csv .tsv .tab .psv: a table; .txt .text, none: plain text
@@ -90,6 +90,9 @@ fn format_of(
         return Ok(Format::Parquet);
     }
     if start.starts_with(b"{") && !is_table {
+        return Ok(Format::Jsonl);
+    }
+    if ["jsonl", "ndjson"].contains(&extension.as_str()) {
         return Ok(Format::Jsonl);
     }
     if start.starts_with(b"[") && extension.starts_with("json") {

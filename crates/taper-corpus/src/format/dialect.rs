@@ -1,9 +1,9 @@
 //! How a table of lines is written, from a look at its beginning.
 //!
-//! Each delimiter (`,` tab `;` `|`) is tried with the quote `"`; with `'` where no `"` stands in the file;
-//! between tabs also without a quote, unless most fields that begin with one end with one. A dialect
-//! fits as far as the rows have as many fields as the first one (at least two) and no quote is misplaced
-//! or left open; the best fit wins, and of equal fits the earlier in these lists.
+//! Each delimiter (`,` tab `;` `|`) is tried with the quote `"`; with `'` first, where that stands around
+//! fields and no `"` does; between tabs also without a quote, unless most fields that begin with one end
+//! with one. A dialect fits as far as the rows have as many fields as the first one (at least two) and no
+//! quote is misplaced or left open; the best fit wins, and of equal fits the earlier in these lists.
 //!
 //! A first row is a header where one of its fields is a column that was asked for by name, or has a name
 //! that such columns usually have, and none is a number or empty.
@@ -46,10 +46,7 @@ pub(super) fn sniff(
 ) -> Option<Look> {
     let delimiters = told.delimiter.map_or(DELIMITERS.to_vec(), |known| vec![known as u8]);
     let quotes = told.quote.map_or_else(
-        || {
-            let single = !sample.contains(&b'"') && sample.contains(&b'\'');
-            [Some(b'"'), None, Some(b'\'')][..2 + usize::from(single)].to_vec()
-        },
+        || vec![Some(b'\''), Some(b'"'), None],
         |known| vec![known.map(|quote| quote as u8)],
     );
     let mut best: Option<Look> = None;
@@ -60,6 +57,9 @@ pub(super) fn sniff(
         }
         if quote.is_none() && told.quote.is_none() {
             delimiters.retain(|&delimiter| delimiter == b'\t');
+        }
+        if quote == Some(b'\'') && told.quote.is_none() {
+            delimiters.retain(|&delimiter| single_quoted(sample, delimiter));
         }
         for delimiter in delimiters.into_iter().filter(|&delimiter| Some(delimiter) != quote) {
             let look = look(sample, complete, Dialect { delimiter, quote, header: false });
@@ -79,6 +79,21 @@ pub(super) fn sniff(
     let mut look = best?;
     look.dialect.header = told.header.unwrap_or_else(|| is_header(&look.rows, columns));
     Some(look)
+}
+
+/// Whether `'` stands around fields: no `"` anywhere, as many `'` before delimiters and line ends as
+/// behind them, and that on half of the lines.
+fn single_quoted(sample: &[u8], delimiter: u8) -> bool {
+    let outside =
+        |byte: Option<&u8>| byte.is_none_or(|&b| b == delimiter || b == b'\n' || b == b'\r');
+    let (mut opening, mut closing) = (0, 0);
+    for at in memchr::memchr_iter(b'\'', sample) {
+        let before = at.checked_sub(1).and_then(|before| sample.get(before));
+        opening += usize::from(outside(before));
+        closing += usize::from(outside(sample.get(at + 1)));
+    }
+    let lines = memchr::memchr_iter(b'\n', sample).count();
+    !sample.contains(&b'"') && opening > 0 && opening == closing && 2 * opening >= lines
 }
 
 /// Whether most fields that begin with a `"` end with one.

@@ -67,17 +67,25 @@ impl Rows for FolderRows {
     }
 }
 
-/// The folders of classes directly within a folder, in the order of their names; `None` where one of
-/// them holds no file.
+/// The folders of classes directly within a folder, in the order of their names; `None` where no folder
+/// there holds a file.
+///
+/// # Errors
+/// One class without a text among others that have some.
 pub(crate) fn class_folders(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
     let (_, mut folders) = entries(folder)?;
     folders.sort();
+    let mut hollow = Vec::new();
     for class in &folders {
         if entries(class)?.0.is_empty() {
-            return Ok(None);
+            hollow.push(class);
         }
     }
-    Ok(Some(folders).filter(|folders| !folders.is_empty()))
+    match hollow.first() {
+        _ if hollow.len() == folders.len() => Ok(None),
+        Some(class) => Err(Error::NoRows { place: Place::file(class), split: None }),
+        None => Ok(Some(folders)),
+    }
 }
 
 /// The visible files and folders directly within a folder.

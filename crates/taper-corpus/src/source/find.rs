@@ -150,12 +150,13 @@ fn folder(dir: &Path, settings: &SourceSettings) -> Result<Found> {
     }
     (names.sort(), files.sort(), folders.sort());
     let is_data = |path: &PathBuf| DATA.contains(&extension(path).as_str());
-    // Texts without an ending of their own count where their name tells a split, or nothing else is there.
-    let is_text = |path: &PathBuf| ["txt", "text"].contains(&extension(path).as_str());
-    let any_data = files.iter().any(is_data);
-    files.retain(|path| is_data(path) || is_text(path) && (split_in(path).is_some() || !any_data));
+    // A text file is data where its name tells a split; else it is somebody's README.
+    let is_text = |path: &PathBuf| {
+        ["txt", "text"].contains(&extension(path).as_str()) && split_in(path).is_some()
+    };
+    files.retain(|path| is_data(path) || is_text(path));
     let told_folders = settings.format == Some(Format::Folders);
-    if !told_folders && (files.iter().any(is_data) || folders.is_empty() && !files.is_empty()) {
+    if !told_folders && !files.is_empty() {
         return Ok(by_name(files));
     }
     let splits: Vec<(&str, &PathBuf)> = folders
