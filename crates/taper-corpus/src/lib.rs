@@ -46,5 +46,5 @@ pub use reject::{Rejected, RejectedWriter};
 pub use schema::corpus_schema;
 pub use settings::{ColumnSettings, DialectSettings, Format, Limits, OnError, SourceSettings};
 pub use source::{AclImdbArchive, AclImdbFolder, FileSource, HubLayout, Reject, Source, Visit};
-pub use split::{HoldOut, SplitBy};
+pub use split::{Chooser, HoldOut, SplitBy};
 pub use write::ShardWriter;

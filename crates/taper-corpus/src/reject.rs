@@ -67,12 +67,12 @@ impl RejectedWriter {
     /// Adds a row.
     pub fn write(&mut self, rejected: &Rejected) -> Result<()> {
         let path = self.dir.join(Self::FILE);
+        if self.file.is_none() {
+            std::fs::create_dir_all(&self.dir).map_err(Error::io("make", &self.dir))?;
+        }
         let file = match self.file.take() {
             Some(file) => file,
-            None => {
-                std::fs::create_dir_all(&self.dir).map_err(Error::io("make", &self.dir))?;
-                temporary_file(&self.dir, Self::FILE).map_err(Error::io("write", &path))?
-            }
+            None => temporary_file(&self.dir, Self::FILE).map_err(Error::io("write", &path))?,
         };
         let file = self.file.insert(file);
         // Strings and numbers alone: there is nothing in it that JSON could refuse.

@@ -111,8 +111,9 @@ fn a_thousand_rows_are_the_same_in_every_format() {
     };
     let detected = SourceSettings::default();
     let csv = table(&rows, ',', ["text", "label"]);
-    let plain: String =
+    let plain: Vec<String> =
         rows.iter().map(|(text, label)| format!("__label__{label} {text}\n")).collect();
+    let plain = plain.concat();
     parquet(&dir.path().join("rows.parquet"), &rows, ["Kommentar", "Urteil"]);
     let files = [
         (write("rows.csv", csv.as_bytes()), detected.clone()),

@@ -332,7 +332,9 @@ fn parquet_of_other_kinds() {
 #[test]
 fn cut_and_damaged_archives() {
     let room = Room::new();
-    let rows: String = (0..5_000).map(|n| format!("text {},pos\n", n * 7_919 % 4_999)).collect();
+    let rows: Vec<String> =
+        (0..5_000).map(|n| format!("text {},pos\n", n * 7_919 % 4_999)).collect();
+    let rows = rows.concat();
     let whole = gzip(format!("text,label\n{rows}").as_bytes());
     for length in [5, whole.len() / 2, whole.len() - 3] {
         says(&room.file("a.csv.gz", &whole[..length]), &["cut short or damaged"]);
@@ -369,8 +371,8 @@ fn no_permission() {
 fn settings_that_cannot_be() {
     let room = Room::new();
     let path = room.file("a.csv", GOOD);
-    let mut settings = SourceSettings::default();
-    settings.label_names = vec!["pos".into(), "pos".into()];
+    let label_names = vec!["pos".into(), "pos".into()];
+    let settings = SourceSettings { label_names, ..SourceSettings::default() };
     let message = Source::open_with(&path, &settings).unwrap_err().to_string();
     assert!(message.contains("`label_names`") && message.contains("twice"), "{message}");
     let mut settings = SourceSettings::default();

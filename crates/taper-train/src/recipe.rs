@@ -20,6 +20,7 @@ mod document;
 mod embedded;
 mod model;
 mod schema;
+mod source;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub use data::{Case, Data, HoldOut, HoldOutBy, Missing, Text, Vectors};
 pub use model::{Dropout, Model, Padding, Pooling};
+pub use source::{Columns, Csv, Files, OnError, SourceFormat};
 pub use train::{
     Activations, Evaluate, EvaluateOn, Optimizer, OptimizerKind, Precision, Select, Train,
 };

@@ -129,12 +129,11 @@ impl Rows for JsonRows {
             if frame.problem.is_none() && frame.bytes.trim_ascii().is_empty() {
                 continue;
             }
-            let place = Place::file(&path).at_line(frame.line);
-            let raw = match line(&frame) {
-                Ok(text) => read(text, &self.wanted, &self.columns)
-                    .map_err(|problem| Error::Malformed { place, problem }),
-                Err(error) => Err(error(place)),
-            };
+            let place = || Place::file(&path).at_line(frame.line);
+            let raw = line(&frame, place).and_then(|text| {
+                read(text, &self.wanted, &self.columns)
+                    .map_err(|problem| Error::Malformed { place: place(), problem })
+            });
             let raw = raw.map_err(|error| bad(error, frame.bytes));
             return Ok(Some(Row { position: Some(Position::Line(frame.line)), raw }));
         }

@@ -116,12 +116,10 @@ impl<F: FnMut(&str) -> std::result::Result<Option<Raw>, String>> Rows for LineRo
         let path = self.frames.path().to_owned();
         while let Some(frame) = self.frames.next()? {
             let place = || Place::file(&path).at_line(frame.line);
-            let raw = match line(&frame) {
-                Ok(line) => (self.read)(line)
-                    .map_err(|problem| Error::Malformed { place: place(), problem }),
-                Err(error) => Err(error(place())),
-            };
-            let raw = match raw {
+            let read = line(&frame, place).and_then(|line| {
+                (self.read)(line).map_err(|problem| Error::Malformed { place: place(), problem })
+            });
+            let raw = match read {
                 Ok(None) => continue,
                 Ok(Some(raw)) => Ok(raw),
                 Err(error) => Err(bad(error, frame.bytes)),
@@ -136,14 +134,13 @@ impl<F: FnMut(&str) -> std::result::Result<Option<Raw>, String>> Rows for LineRo
     }
 }
 
-/// A whole line of UTF-8, or what is wrong with it, wherever it stands.
-fn line<'a>(frame: &Frame<'a>) -> std::result::Result<&'a str, Box<dyn FnOnce(Place) -> Error>> {
+/// A whole line of UTF-8.
+fn line<'a>(frame: &Frame<'a>, place: impl Fn() -> Place) -> Result<&'a str> {
     if let Some(problem) = frame.problem {
-        return Err(Box::new(move |place| framing(problem, place)));
+        return Err(framing(problem, place()));
     }
-    std::str::from_utf8(frame.bytes).map_err(|error| -> Box<dyn FnOnce(Place) -> Error> {
-        Box::new(move |place| Error::NotUtf8 { place, offset: error.valid_up_to() })
-    })
+    std::str::from_utf8(frame.bytes)
+        .map_err(|error| Error::NotUtf8 { place: place(), offset: error.valid_up_to() })
 }
 
 fn framing(problem: Problem, place: Place) -> Error {

@@ -105,8 +105,10 @@ fn matches(pattern: &Path) -> Result<Vec<PathBuf>> {
     let paths = glob::glob(text).map_err(|error| wrong(format!("`{text}`: {error}")))?;
     let mut files = Vec::new();
     for path in paths {
-        let path =
-            path.map_err(|error| Error::io("list", &error.path().to_owned())(error.into()))?;
+        let path = path.map_err(|error| {
+            let path = error.path().to_owned();
+            Error::io("list", &path)(error.into())
+        })?;
         if path.is_file() {
             files.push(path);
         }
@@ -142,13 +144,15 @@ fn folder(dir: &Path, settings: &SourceSettings) -> Result<Found> {
             continue;
         }
         if path.is_dir() {
-            folders.push(path)
+            folders.push(path);
         } else {
-            files.push(path)
+            files.push(path);
         }
         names.push(name);
     }
-    (names.sort(), files.sort(), folders.sort());
+    names.sort();
+    files.sort();
+    folders.sort();
     let is_data = |path: &PathBuf| DATA.contains(&extension(path).as_str());
     // A text file is data where its name tells a split; else it is somebody's README.
     let is_text = |path: &PathBuf| {

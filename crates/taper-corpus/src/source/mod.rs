@@ -47,7 +47,7 @@ pub enum Source {
     /// `aclImdb_v1.tar.gz`, read without unpacking.
     AclImdbArchive(AclImdbArchive),
     /// Tables, lines and folders whose format and columns were told or detected.
-    Files(FileSource),
+    Files(Box<FileSource>),
 }
 
 impl Source {
@@ -79,8 +79,13 @@ impl Source {
                 not_told(told, "an aclImdb archive")?;
                 Ok(Self::AclImdbArchive(AclImdbArchive::new(path)))
             }
-            _ => FileSource::open(path, settings).map(Self::Files),
+            _ => Ok(Self::Files(Box::new(FileSource::open(path, settings)?))),
         }
+    }
+
+    /// Whether a path is meant as a glob: it holds `*`, `?` or `[`.
+    pub fn is_pattern(path: &Path) -> bool {
+        find::is_pattern(path)
     }
 
     /// The class names, in the order of their numbers: `["neg", "pos"]`.
@@ -223,7 +228,7 @@ fn open_folder(dir: &Path, settings: &SourceSettings, told: bool) -> Result<Sour
             path: dir.to_owned(),
             found: format!("it holds several data sets ({}); name one", several.join(", ")),
         }),
-        (None, _) => FileSource::open(dir, settings).map(Source::Files),
+        (None, _) => Ok(Source::Files(Box::new(FileSource::open(dir, settings)?))),
     }
 }
 
@@ -242,7 +247,7 @@ fn open_shards(
     };
     let files = sets.into_iter().flat_map(named).collect();
     let found = Found { files, ..Found::default() };
-    FileSource::of(dir, found, settings).map(Source::Files)
+    Ok(Source::Files(Box::new(FileSource::of(dir, found, settings)?)))
 }
 
 /// The visible entries of a folder by name, and those that are folders.

@@ -48,10 +48,10 @@ impl Source {
 
     fn first_rows(&self, most: usize, names: &[String]) -> Result<Vec<PlannedRow>> {
         let mut rows = Vec::new();
+        if most == 0 {
+            return Ok(rows);
+        }
         let read = self.for_each(&mut |split, record| {
-            if rows.len() >= most {
-                return Err(Error::Visitor(Box::new(Enough)));
-            }
             let label = record.label.and_then(|label| names.get(label as usize).cloned());
             rows.push(PlannedRow {
                 split: split.to_owned(),
@@ -60,7 +60,7 @@ impl Source {
                 text: record.text,
                 problem: None,
             });
-            Ok(())
+            if rows.len() == most { Err(Error::Visitor(Box::new(Enough))) } else { Ok(()) }
         });
         match read {
             Err(Error::Visitor(error)) if error.is::<Enough>() => Ok(rows),

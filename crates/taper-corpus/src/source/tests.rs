@@ -163,10 +163,12 @@ fn bad_members_are_named() {
     }
 }
 
+type Tar = tar::Builder<GzEncoder<Vec<u8>>>;
+
 #[test]
 fn paths_that_lead_out_links_and_bombs_are_refused_in_an_archive() {
     let dir = tempfile::tempdir().unwrap();
-    let with = |add: &dyn Fn(&mut tar::Builder<GzEncoder<Vec<u8>>>)| -> String {
+    let with = |add: &dyn Fn(&mut Tar)| -> String {
         let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
         add(&mut tar);
         let bytes = tar.into_inner().unwrap().finish().unwrap();
