@@ -156,6 +156,7 @@ impl Recipe {
     }
 
     fn check_agreement(&self) -> Result<()> {
+        self.data.source_settings()?;
         if self.train.select == Select::Best && self.train.evaluate_on == EvaluateOn::Test {
             return Err(Error::RecipeConflict {
                 message: "`train.select` = \"best\" with `train.evaluate_on` = \"test\" would choose the model by the \
