@@ -24,19 +24,6 @@ pub enum Format {
     Text,
 }
 
-impl Format {
-    /// All of them, by the names that settings and messages use.
-    pub const NAMES: [(&'static str, Self); 7] = [
-        ("csv", Self::Csv),
-        ("jsonl", Self::Jsonl),
-        ("parquet", Self::Parquet),
-        ("folders", Self::Folders),
-        ("fasttext", Self::FastText),
-        ("trec", Self::Trec),
-        ("text", Self::Text),
-    ];
-}
-
 /// What happens when a row is not as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnError {

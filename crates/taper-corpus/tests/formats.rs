@@ -361,6 +361,15 @@ fn columns_and_dialects_are_detected() {
         let plan = plan(name, text, &detected);
         assert!(plan.contains(says), "{name}: expected {says} in\n{plan}");
     }
+    let rows = |first: &str| {
+        let row = |n: usize| format!("{},It was so {n}\n", ["good", "bad"][n % 2]);
+        let rows: Vec<String> = (0..10).map(row).collect();
+        format!("{first}\n{}", rows.concat())
+    };
+    let plain = plan("i.csv", &rows("good,Opinion"), &detected);
+    assert!(plain.contains("without a header"), "{plain}");
+    let named = plan("i.csv", &rows("Verdict,Opinion"), &detected);
+    assert!(named.contains("with a header"), "{named}");
     let dialect = DialectSettings { delimiter: Some('~'), header: Some(false), quote: Some(None) };
     let told = SourceSettings { format: Some(Format::Csv), dialect, ..columns(&["1"], "2") };
     let plan = plan("h.odd", "text~label\n\"x~y\n", &told);

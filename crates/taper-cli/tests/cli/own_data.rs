@@ -83,18 +83,21 @@ fn three_classes_in_a_csv_with_columns_of_its_own() {
     };
     fs::write(at("news/train.csv"), file(150)).unwrap();
     fs::write(at("news/test.csv"), file(30) + "30;Sport;odd;one out\n").unwrap();
+    let [news, prepared, run] = ["news", "prepared", "run"].map(at);
     let settings = [
-        ["--dataset", &at("news")],
+        ["--dataset", &news],
         ["--vectors", "none"],
         ["--set", "data.columns.text=headline,lead"],
         ["--set", "data.columns.label=section"],
         ["--set", "data.hold_out={ fraction = 0.2, by = \"label\" }"],
         ["--set", "model.hidden_size=8"],
         ["--set", "train.epochs=4"],
-        ["--prepared", &at("prepared")],
+        ["--prepared", &prepared],
     ]
     .concat();
-    let with = |verb: &[&str]| [verb.to_vec(), settings.clone()].concat();
+    let with = |verb: &[&'static str]| {
+        verb.iter().copied().chain(settings.iter().copied()).collect::<Vec<&str>>()
+    };
 
     let plan = crate::taper::run(&with(&["prepare", "--dry-run"]));
     let plan = String::from_utf8(plan.stdout).unwrap();
@@ -103,16 +106,17 @@ fn three_classes_in_a_csv_with_columns_of_its_own() {
         "{plan}"
     );
     assert_eq!(plan.matches("\nrow ").count(), 5, "{plan}");
-    assert!(!Path::new(&at("prepared")).exists(), "a dry run writes nothing");
+    assert!(!Path::new(&prepared).exists(), "a dry run writes nothing");
 
     let message = failure(&with(&["prepare"]));
     assert!(message.contains("test.csv, line 32 has the unknown label Sport"), "{message}");
-    let outcome = json(&with(&["train", "--json", "--on-error", "skip", "--out", &at("run")]));
+    let outcome =
+        json(&[&with(&["train", "--json", "--on-error", "skip"])[..], &["--out", &run]].concat());
     assert_eq!(outcome["test"]["rows"], 30);
     assert!(outcome["test"]["accuracy"].as_f64().unwrap() > 0.9, "{outcome}");
-    let rejected = fs::read_to_string(at("prepared/corpus/rejected.jsonl")).unwrap();
+    let rejected = fs::read_to_string(Path::new(&prepared).join("corpus/rejected.jsonl")).unwrap();
     assert!(rejected.contains("\"line\":32"), "{rejected}");
-    let predicted = json(&["predict", "--json", &at("run"), "the chip and the probe"]);
+    let predicted = json(&["predict", "--json", &run, "Title 2\nchip probe; chip probe"]);
     assert_eq!(predicted[0]["label"], "Sci/Tech");
     assert_eq!(predicted[0]["probabilities"].as_object().unwrap().len(), 3);
 }

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use super::csv::numbers;
 use super::dialect::{self, Look};
+use super::pick::is_usual;
 use super::{Reading, fasttext, jsonl, parquet, trec};
 use crate::error::{Error, Place, Result};
 use crate::input::Input;
@@ -136,8 +137,9 @@ fn table(path: &Path, sample: &[u8], complete: bool, settings: &SourceSettings) 
         Some(first) if look.dialect.header => first.clone(),
         _ => numbers(width),
     };
-    // Two columns without names: the longer one is the text, if the other can be a label.
-    if !look.dialect.header && width == 2 && columns.text.is_empty() && columns.label.is_none() {
+    // Two columns whose names say nothing: the longer one is the text.
+    let says_nothing = !names.iter().any(|name| is_usual(name));
+    if says_nothing && width == 2 && columns.text.is_empty() && columns.label.is_none() {
         let bytes =
             |at: usize| look.rows.iter().filter_map(|row| row.get(at)).map(String::len).sum();
         let [one, two]: [usize; 2] = [bytes(0), bytes(1)];

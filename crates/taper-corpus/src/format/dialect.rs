@@ -5,11 +5,14 @@
 //! with one. A dialect fits as far as the rows have as many fields as the first one (at least two) and no
 //! quote is misplaced or left open; the best fit wins, and of equal fits the earlier in these lists.
 //!
-//! A first row is a header where one of its fields is a column that was asked for by name, or has a name
-//! that such columns usually have, and none is a number or empty.
+//! A first row is a header where none of its fields is a number or empty, and one is a column that was
+//! asked for by name, has a name that such columns usually have, or never comes again in a column of few
+//! different values (five rows or more to each).
+
+use std::collections::BTreeSet;
 
 use super::csv::Fields;
-use super::pick::{LABELS, TEXTS};
+use super::pick::is_usual;
 use crate::input::{Frames, Input};
 use crate::settings::{ColumnSettings, DialectSettings, Limits};
 
@@ -149,9 +152,14 @@ fn is_header(rows: &[Vec<String>], columns: &ColumnSettings) -> bool {
     let told: Vec<&String> = told.filter(|name| name.parse::<usize>().is_err()).collect();
     let known = |cell: &String| {
         let cell = cell.trim();
-        told.iter().any(|name| name.trim() == cell)
-            || TEXTS.iter().chain(&LABELS).any(|usual| cell.eq_ignore_ascii_case(usual))
+        told.iter().any(|name| name.trim() == cell) || is_usual(cell)
     };
     let name = |cell: &String| !cell.trim().is_empty() && cell.trim().parse::<f64>().is_err();
-    first.iter().any(known) && first.iter().all(name)
+    let unlike_its_column = |at: usize| {
+        let rest = || rows[1..].iter().filter_map(|row| row.get(at));
+        let values: BTreeSet<&String> = rest().collect();
+        !values.is_empty() && 5 * values.len() <= rest().count() && !values.contains(&first[at])
+    };
+    let named = first.iter().any(known) || (0..first.len()).any(unlike_its_column);
+    named && first.iter().all(name)
 }

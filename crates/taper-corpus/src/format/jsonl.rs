@@ -6,7 +6,8 @@
 //! value  = string | integer | true | false | null
 //! ```
 //! A text is a string; labels, groups and ids may be integers or booleans too, which are read as they
-//! are written. Keys that are not asked for may hold anything.
+//! are written. Keys that are not asked for may hold anything; those that are must stand in one of the
+//! first hundred lines.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::settings::ColumnSettings;
 
 /// What a column of texts is usually called, the likelier first.
-pub(super) const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 12] = [
     "text",
     "review",
     "sentence",
@@ -22,7 +22,7 @@ pub(super) const TEXTS: [&str; 12] = [
 ];
 
 /// What a column of classes is usually called.
-pub(super) const LABELS: [&str; 14] = [
+const LABELS: [&str; 14] = [
     "label",
     "class",
     "category",
@@ -38,6 +38,11 @@ pub(super) const LABELS: [&str; 14] = [
     "label_text",
     "labels",
 ];
+
+/// Whether columns of texts or classes are often called so.
+pub(super) fn is_usual(name: &str) -> bool {
+    TEXTS.iter().chain(&LABELS).any(|usual| name.trim().eq_ignore_ascii_case(usual))
+}
 
 /// The places of the columns that are read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

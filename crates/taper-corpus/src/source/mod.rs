@@ -25,15 +25,13 @@ use crate::input::Input;
 use crate::layout::{ShardSets, shard_sets};
 use crate::record::Record;
 use crate::reject::Rejected;
-#[allow(unused_imports)] // Named in the documentation.
-use crate::settings::OnError;
 use crate::settings::{Limits, SourceSettings};
 use find::Found;
 
 /// What a stream of records is handed to: the split's name and the record.
 pub type Visit<'a> = dyn FnMut(&str, Record) -> Result<()> + 'a;
 
-/// What rows that were passed over are handed to; see [`OnError::Skip`].
+/// What rows that were passed over are handed to; see [`OnError::Skip`](crate::OnError::Skip).
 pub type Reject<'a> = dyn FnMut(Rejected) -> Result<()> + 'a;
 
 /// A data set in one of the formats this crate reads.
@@ -120,7 +118,7 @@ impl Source {
         self.for_each_rejecting(visit, &mut |_| Ok(()))
     }
 
-    /// As [`Self::for_each`], and hands what [`OnError::Skip`] passes over to `reject`.
+    /// As [`Self::for_each`], and hands what [`OnError::Skip`](crate::OnError::Skip) passes over to `reject`.
     pub fn for_each_rejecting(&self, visit: &mut Visit<'_>, reject: &mut Reject<'_>) -> Result<()> {
         match self {
             Self::Files(files) => files.for_each(visit, reject),

@@ -13,7 +13,8 @@ use crate::plan::{Plan, PlannedColumn, PlannedRow, PlannedSplit};
 struct Enough;
 
 impl Source {
-    /// What will be read, with the first `rows` rows. Reads no further than that.
+    /// What will be read, with the first `rows` rows. Opens every file, so that one without a column is
+    /// told early, and reads no further than these rows.
     ///
     /// # Errors
     /// A file that cannot be opened; rows that are not as they should be stand in the plan.
