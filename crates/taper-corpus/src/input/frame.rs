@@ -145,7 +145,7 @@ impl Frames {
         Error::Malformed {
             place: Place::file(self.path()).at_line(line),
             problem: format!(
-                "a quote opens in this row {end}; close it, or say that nothing is quoted (quote none)"
+                "a quote opens in this row {end}; close it, or say that nothing is quoted"
             ),
         }
     }

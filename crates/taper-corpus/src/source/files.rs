@@ -28,8 +28,6 @@ pub struct FileSource {
     root: PathBuf,
     settings: SourceSettings,
     pub(super) splits: Vec<(String, Vec<DataFile>)>,
-    /// What the columns are called in the first file.
-    pub(super) names: Vec<String>,
     pub(super) notes: Vec<String>,
     survey: Arc<OnceLock<Survey>>,
 }
@@ -54,24 +52,24 @@ impl FileSource {
             Some((_, files)) => files.push(file),
             None => splits.push((split.to_owned(), vec![file])),
         };
-        let mut names = Vec::new();
         // Files of a split with the same ending are written alike; the first one tells how.
         let mut looks = HashMap::new();
         for (split, path) in found.files {
             let key = (split.clone(), crate::format::extension(&path));
             if !looks.contains_key(&key) {
-                let detected = detect(&path, settings)?;
-                if names.is_empty() {
-                    names.clone_from(&detected.names);
-                }
-                looks.insert(key.clone(), detected);
+                looks.insert(key.clone(), detect(&path, settings)?);
             }
             let detected = &looks[&key];
             let default = if detected.reading == Reading::Text { UNSUPERVISED } else { "train" };
             let split = split.unwrap_or_else(|| default.to_owned());
-            let (reading, columns) = (detected.reading.clone(), detected.columns.clone());
-            let labelled = split != UNSUPERVISED;
-            add(&split, DataFile { path, reading, columns, labelled });
+            let file = DataFile {
+                path,
+                reading: detected.reading.clone(),
+                names: detected.names.clone(),
+                columns: detected.columns.clone(),
+                labelled: split != UNSUPERVISED,
+            };
+            add(&split, file);
         }
         if !found.classes.is_empty() && settings.columns != ColumnSettings::default() {
             return Err(Error::Settings {
@@ -80,8 +78,8 @@ impl FileSource {
             });
         }
         for (split, path) in found.classes {
-            let columns = ColumnSettings::default();
-            add(&split, DataFile { path, reading: Reading::Folder, columns, labelled: true });
+            let (reading, columns) = (Reading::Folder, ColumnSettings::default());
+            add(&split, DataFile { path, reading, names: Vec::new(), columns, labelled: true });
         }
         splits.sort_by(|a, b| (split_rank(&a.0), &a.0).cmp(&(split_rank(&b.0), &b.0)));
         let mut settings = settings.clone();
@@ -89,7 +87,7 @@ impl FileSource {
             settings.label_names = named_by_parquet(&splits)?;
         }
         let (root, notes, survey) = (root.to_owned(), found.notes, Arc::default());
-        Ok(Self { root, settings, splits, names, notes, survey })
+        Ok(Self { root, settings, splits, notes, survey })
     }
 
     /// What was opened.
@@ -126,7 +124,10 @@ impl FileSource {
             let raw = std::mem::replace(&mut seen.raw, Ok(Raw::default()));
             let raw = match raw {
                 Ok(raw) => raw,
-                Err(bad) => return self.refuse(&seen, *bad, reject),
+                Err(bad) => {
+                    records.update(BAD);
+                    return self.refuse(&seen, *bad, reject);
+                }
             };
             let id = hash(&mut records, &seen, &raw);
             let number = |label: &String| survey.labels.number(label, || seen.place());
@@ -158,7 +159,10 @@ impl FileSource {
         self.rows(&mut |mut seen| {
             let raw = match std::mem::replace(&mut seen.raw, Ok(Raw::default())) {
                 Ok(raw) => raw,
-                Err(bad) => return self.refuse(&seen, *bad, &mut |_| Ok(())),
+                Err(bad) => {
+                    records.update(BAD);
+                    return self.refuse(&seen, *bad, &mut |_| Ok(()));
+                }
             };
             hash(&mut records, &seen, &raw);
             if seen.split != first && !settled {
@@ -274,6 +278,9 @@ impl FileSource {
         reject(Rejected::new(seen.split, file, seen.position, &bad.error, bad.content))
     }
 }
+
+/// What stands in the fingerprint for a row that is passed over.
+const BAD: &[u8] = b"a row that is not as it should be";
 
 /// A row on its way.
 struct Seen<'a> {

@@ -193,7 +193,8 @@ fn not_told(told: bool, format: &str) -> Result<()> {
         return Err(Error::Settings {
             key: "format",
             problem: format!(
-                "{format} has its columns, classes and splits by itself; leave these settings out"
+                "{format} has its columns, classes and splits by itself and is read whole; leave out what \
+                 is set of format, files, columns, classes, dialect and bad rows"
             ),
         });
     }

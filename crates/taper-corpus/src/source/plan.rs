@@ -114,7 +114,7 @@ fn columns(files: &FileSource) -> Result<Vec<PlannedColumn>> {
     if file.reading == Reading::Trec && told.label.is_none() {
         told.label = Some("coarse".to_owned());
     }
-    let picks = pick(&file.path, &files.names, &told, file.labelled)?;
+    let picks = pick(&file.path, &file.names, &told, file.labelled)?;
     let role = |at: usize| {
         let is = |pick: Option<usize>| pick == Some(at);
         match () {
@@ -125,7 +125,7 @@ fn columns(files: &FileSource) -> Result<Vec<PlannedColumn>> {
             () => None,
         }
     };
-    let columns = files.names.iter().enumerate();
+    let columns = file.names.iter().enumerate();
     Ok(columns
         .map(|(at, name)| PlannedColumn { number: at + 1, name: name.clone(), role: role(at) })
         .collect())
