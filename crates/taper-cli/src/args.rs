@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use taper_train::recipe::OnError;
 use taper_train::{DeviceChoice, Quantization};
 
 /// Trains, explains and ships LSTM text classifiers.
@@ -62,10 +63,16 @@ pub(crate) struct RecipeChoice {
     pub(crate) overrides: Vec<String>,
 
     /// Labelled texts, instead of the recipe's: `sample`, `imdb` (from the Hugging Face Hub, or the
-    /// mirror in `HF_ENDPOINT`), a folder of Parquet files in the Hub's layout, or aclImdb as a folder
-    /// or .tar.gz.
+    /// mirror in `HF_ENDPOINT`), CSV, TSV, JSON lines, Parquet, fastText's or TREC's lines or plain text
+    /// (a file, a 'glob', or a folder of them; also as .gz or .zst), a folder per class, or aclImdb as
+    /// a folder or .tar.gz. Columns and labels are detected or set: `--set data.columns.text=title,body`.
     #[arg(long, value_name = "sample|imdb|PATH")]
     pub(crate) dataset: Option<String>,
+
+    /// What happens when a row is not as it should be: stop with an error, or skip it into
+    /// corpus/rejected.jsonl of the prepared data. [default: the recipe's, stop]
+    #[arg(long, value_name = "stop|skip", value_parser = on_error)]
+    pub(crate) on_error: Option<OnError>,
 
     /// Word vectors, instead of the recipe's: `sample`, `glove.6B` (from the Hub), `none`, or a
     /// .txt, .zip, .gz or .zst file in GloVe's format.
@@ -77,12 +84,24 @@ pub(crate) struct RecipeChoice {
     pub(crate) prepared: Option<PathBuf>,
 }
 
+fn on_error(word: &str) -> Result<OnError, String> {
+    match word {
+        "stop" => Ok(OnError::Stop),
+        "skip" => Ok(OnError::Skip),
+        _ => Err("expected stop or skip".to_owned()),
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct PrepareArgs {
     #[command(flatten)]
     pub(crate) choice: RecipeChoice,
 
-    /// Prints the manifest as JSON.
+    /// Only shows what would be read: format, splits, columns, classes and the first five rows.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Prints the manifest (or, with --dry-run, the plan) as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -101,7 +120,7 @@ pub(crate) struct TrainArgs {
     pub(crate) out: Option<PathBuf>,
 
     /// Goes on with an interrupted run, from its newest checkpoint.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "recipe", "overrides", "dataset", "vectors"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "recipe", "overrides", "dataset", "on_error", "vectors"])]
     pub(crate) resume: Option<PathBuf>,
 
     /// With --resume: the checkpoint to go on from, by its name below RUN/checkpoints.

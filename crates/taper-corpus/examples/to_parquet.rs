@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! cargo run -p taper-corpus --example to_parquet -- aclImdb_v1.tar.gz imdb-parquet
+//! cargo run -p taper-corpus --example to_parquet -- 'reviews/*.csv.gz' reviews-parquet
 //! ```
-//! Prints a line per split: rows, rows per class, and the order-independent fingerprint of its
+//! Prints what was found, and then a line per split: rows, rows per class, and the order-independent fingerprint of its
 //! texts and labels.
 
 use std::collections::BTreeMap;
@@ -16,11 +17,11 @@ use taper_corpus::{ContentFingerprint, CorpusWriter, Source};
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [from, to] = arguments.as_slice() else {
-        return Err("usage: to_parquet <folder or aclImdb .tar.gz> <new folder>".into());
+        return Err("usage: to_parquet <file, 'glob', folder or archive> <new folder>".into());
     };
     let source = Source::open(Path::new(from))?;
+    print!("{}", source.plan(3)?);
     let class_names = source.class_names()?;
-    println!("{from}: {}, classes {}", source.describe(), class_names.join(", "));
 
     let lineage = BTreeMap::from([("source".to_owned(), source.describe())]);
     let mut corpus = CorpusWriter::create(Path::new(to), &class_names, &lineage)?;

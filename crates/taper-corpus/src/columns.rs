@@ -40,6 +40,23 @@ pub(crate) fn check_footer(path: &Path, split: &str) -> Result<Footer> {
     })
 }
 
+/// Whether the first file of every split has a column `text`, and none a `label` of another type than a
+/// corpus has.
+pub(crate) fn is_corpus_like(splits: &[(String, Vec<PathBuf>)]) -> Result<bool> {
+    for (split, files) in splits {
+        let Some(path) = files.first() else {
+            continue;
+        };
+        let builder = open(path)?;
+        let label = builder.schema().field_with_name("label");
+        let fits = label.map_or(split == UNSUPERVISED, |field| field.data_type().is_integer());
+        if builder.schema().index_of("text").is_err() || !fits {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn is_string(kind: &DataType) -> bool {
     matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }

@@ -43,6 +43,7 @@ pub struct CorpusWriter {
     dir: PathBuf,
     class_names: Vec<String>,
     metadata: BTreeMap<String, String>,
+    max_shard_bytes: u64,
     splits: Vec<SplitWriter>,
 }
 
@@ -59,8 +60,17 @@ impl CorpusWriter {
             dir: dir.to_owned(),
             class_names: class_names.to_vec(),
             metadata: corpus_metadata(class_names, lineage),
+            max_shard_bytes: MAX_SHARD_BYTES,
             splits: Vec::new(),
         })
+    }
+
+    /// Closes a shard once it holds so many bytes of encoded data, instead of 500 MiB; to be said
+    /// before the first record.
+    #[must_use]
+    pub fn with_max_shard_bytes(mut self, bytes: u64) -> Self {
+        self.max_shard_bytes = bytes;
+        self
     }
 
     /// Adds a record to a split. Splits may come interleaved; a split keeps the order of its rows.
@@ -125,7 +135,7 @@ impl CorpusWriter {
                 split,
                 corpus_schema(),
                 &self.metadata,
-                MAX_SHARD_BYTES,
+                self.max_shard_bytes,
             )?,
             summary: SplitSummary {
                 split: split.to_owned(),

@@ -79,8 +79,9 @@ pub enum Error {
 
     /// A path that holds none of the formats this crate reads.
     #[error(
-        "{} is not a data set: {found}. Accepted are a folder of Parquet files named \
-         <split>-00000-of-0000N.parquet (or holding one such folder), an unpacked aclImdb folder \
+        "{} is not a data set: {found}. Accepted are CSV, TSV, JSON lines, Parquet, fastText's and \
+         TREC's lines and plain text (files, globs or a folder of them, also as .gz or .zst), a folder \
+         per class, Parquet files named <split>-00000-of-0000N.parquet, an unpacked aclImdb folder \
          (train/ and test/ with pos/ and neg/), or aclImdb_v1.tar.gz itself",
         path.display()
     )]
@@ -109,9 +110,9 @@ pub enum Error {
 
     /// A text without a label in a split that is labelled.
     #[error(
-        "{place} has no label, and the split `{split}` must be labelled (one of {}); only the \
-         split `unsupervised` goes without",
-        classes.join(", ")
+        "{place} has no label, and the split `{split}` must be labelled{}; only the split \
+         `unsupervised` goes without",
+        if classes.is_empty() { String::new() } else { format!(" (one of {})", listed(classes)) }
     )]
     MissingLabel {
         /// The row.
@@ -138,10 +139,69 @@ pub enum Error {
         "{place} is not UTF-8 (byte {offset} is the first that does not fit); convert it to UTF-8"
     )]
     NotUtf8 {
-        /// The file or member.
+        /// The file, member or line.
         place: Place,
-        /// The offset of the first offending byte in it.
+        /// The offset of the first offending byte in it, or in the field of a table's row.
         offset: usize,
+    },
+
+    /// More than a file is allowed to make a reader hold.
+    #[error("{place} {found} more than {limit}")]
+    TooLarge {
+        /// The file, member, row or line.
+        place: Place,
+        /// What is too large, as a verb: "has".
+        found: String,
+        /// The most that is accepted, and what to do.
+        limit: String,
+    },
+
+    /// A column that was asked for, or is needed, and is not there.
+    #[error(
+        "{} has no column {column}{}; it has {}",
+        path.display(),
+        suggestion.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default(),
+        listed(known)
+    )]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column by name or number, or what it was wanted for.
+        column: String,
+        /// The nearest name there is.
+        suggestion: Option<String>,
+        /// All names, in order.
+        known: Vec<String>,
+    },
+
+    /// Two spellings of what looks like one label.
+    #[error(
+        "{place} has the label {found:?}, which differs from {like:?} only by case or surrounding \
+         blanks; write it as one, or give the class names if both are meant"
+    )]
+    AmbiguousLabel {
+        /// The row.
+        place: Place,
+        /// The label as it stands there.
+        found: String,
+        /// The label that was given, or came earlier.
+        like: String,
+    },
+
+    /// A setting that cannot be, by itself or with this source.
+    #[error("the setting `{key}`: {problem}")]
+    Settings {
+        /// Its name in [`SourceSettings`](crate::SourceSettings).
+        key: &'static str,
+        /// What was found, and what would be right.
+        problem: String,
+    },
+
+    /// The second reading of a source found other rows than the first.
+    #[error("{} changed while it was read; try again when it is complete", path.display())]
+    Changed {
+        /// The source.
+        path: PathBuf,
     },
 
     /// An archive that ends early or does not unpack.
@@ -273,6 +333,11 @@ impl Error {
         move |source| Self::Io { doing, path: path.to_owned(), source }
     }
 
+    /// A row (or line, or member) beyond the limit.
+    pub(crate) fn too_long(place: Place, most: usize) -> Self {
+        Self::TooLarge { place, found: "holds".to_owned(), limit: format!("{most} bytes") }
+    }
+
     /// A Parquet error while writing: a refusal of the file system is told as one.
     pub(crate) fn writing(path: &Path, error: ParquetError) -> Self {
         match error {
@@ -290,5 +355,15 @@ impl Error {
 fn known(classes: &[String]) -> String {
     let numbered: Vec<String> =
         classes.iter().enumerate().map(|(number, name)| format!("{number} ({name})")).collect();
-    numbered.join(", ")
+    listed(&numbered)
+}
+
+/// The names, or the first of many.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    match names.len() {
+        0 => "none".to_owned(),
+        n if n <= SHOWN => names.join(", "),
+        n => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! # Rooms
 //!
-//! - [`Source`] opens what there is; [`Record`] is what it yields.
+//! - [`Source`] opens what there is, as [`SourceSettings`] tell or as it is detected; [`Source::plan`] shows
+//!   it first; [`Record`] is what it yields, [`Rejected`] what it may pass over.
 //! - [`CorpusWriter`] and [`ShardWriter`] write Parquet; [`records`], [`batches`] and [`shards`]
 //!   read it back.
 //! - [`HoldOut`] splits a split.
@@ -12,13 +13,19 @@ mod columns;
 mod corpus;
 mod error;
 mod fingerprint;
+mod format;
 mod glove;
 pub mod hub;
 pub mod imdb;
+mod input;
+mod labels;
 mod layout;
+mod plan;
 mod read;
 mod record;
+mod reject;
 mod schema;
+mod settings;
 mod source;
 mod split;
 mod verify;
@@ -32,9 +39,12 @@ pub use glove::glove_6b;
 pub use hub::{HubConfig, HubFile, HubRepo, fetch};
 pub use imdb::{ImdbParts, fetch_imdb};
 pub use layout::{UNSUPERVISED, shards};
+pub use plan::{Plan, PlannedColumn, PlannedRow, PlannedSplit};
 pub use read::{Batches, batches};
 pub use record::Record;
+pub use reject::{Rejected, RejectedWriter};
 pub use schema::corpus_schema;
-pub use source::{AclImdbArchive, AclImdbFolder, HubLayout, Source, Visit};
-pub use split::{HoldOut, SplitBy};
+pub use settings::{ColumnSettings, DialectSettings, Format, Limits, OnError, SourceSettings};
+pub use source::{AclImdbArchive, AclImdbFolder, FileSource, HubLayout, Reject, Source, Visit};
+pub use split::{Chooser, HoldOut, SplitBy};
 pub use write::ShardWriter;

@@ -91,8 +91,13 @@ pub(crate) fn metadata_value<'a>(footer: &'a FileMetaData, key: &str) -> Option<
 
 /// The class names of the `label` column from a `huggingface` value, where it holds any.
 pub(crate) fn class_names(huggingface: &str) -> Option<Vec<String>> {
+    column_class_names(huggingface, "label")
+}
+
+/// The class names of any column.
+pub(crate) fn column_class_names(huggingface: &str, column: &str) -> Option<Vec<String>> {
     let value: Value = serde_json::from_str(huggingface).ok()?;
-    let names = value.pointer("/info/features/label/names")?.as_array()?;
+    let names = value.pointer("/info/features")?.get(column)?.get("names")?.as_array()?;
     names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
 }
 

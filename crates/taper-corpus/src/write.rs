@@ -204,7 +204,7 @@ impl ClosedShards {
     }
 }
 
-fn temporary_file(dir: &Path, split: &str) -> std::io::Result<NamedTempFile> {
+pub(crate) fn temporary_file(dir: &Path, split: &str) -> std::io::Result<NamedTempFile> {
     let prefix = format!(".{split}-");
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix).suffix(".tmp");

@@ -153,6 +153,9 @@ pub struct Manifest {
     pub dimensions: usize,
     /// Every split by name.
     pub splits: BTreeMap<String, SplitManifest>,
+    /// Rows that were not as they should be and were passed over; see `corpus/rejected.jsonl`.
+    #[serde(default)]
+    pub rejected: u64,
     /// The recipe's part in this.
     pub recipe: RecipeTables,
     /// Every finished stage.
@@ -178,6 +181,7 @@ impl Manifest {
             vocabulary: 0,
             dimensions: recipe.vectors.dimensions,
             splits: BTreeMap::new(),
+            rejected: 0,
             recipe: RecipeTables {
                 data: recipe.data.clone(),
                 text: recipe.text.clone(),

@@ -26,7 +26,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use taper_corpus::{ImdbParts, Source, imdb};
+use taper_corpus::{ImdbParts, Plan, RejectedWriter, Source, imdb};
 use taper_text::{TokenCounts, Tokenizer, Vocabulary};
 
 pub use options::{Dataset, Places, PrepareEvent, PrepareOptions, VectorSource};
@@ -61,6 +61,27 @@ pub fn prepare(
     Ok(Prepared::new(options.output, manifest, Some(lock)))
 }
 
+/// What `prepare` would read, with the first `rows` rows; nothing is fetched or written.
+///
+/// # Errors
+///
+/// A source that cannot be opened; rows that are not as they should be stand in the plan.
+pub fn plan(options: &PrepareOptions<'_>, rows: usize) -> Result<Plan> {
+    options.recipe.check()?;
+    options.check_paths()?;
+    match &options.dataset {
+        Dataset::Path(path) => Ok(open_path(path, options.recipe)?.plan(rows)?),
+        Dataset::Imdb(_) => Ok(Plan {
+            format: format!("{} from the Hugging Face Hub or its cache", imdb::REPOSITORY),
+            splits: Vec::new(),
+            columns: Vec::new(),
+            classes: "neg, pos".to_owned(),
+            notes: vec!["rows are shown of files alone".to_owned()],
+            rows: Vec::new(),
+        }),
+    }
+}
+
 /// Nothing here learns from unlabelled reviews.
 const IMDB_PARTS: ImdbParts = ImdbParts::Labelled;
 
@@ -72,16 +93,38 @@ struct Preparation<'a> {
 
 impl Preparation<'_> {
     fn corpus(&mut self, dataset: &Dataset) -> Result<()> {
-        let fingerprint = corpus::fingerprint(self.recipe, &identity(dataset)?);
+        // Pinned files are known without reading (or fetching) them.
+        let (identity, opened) = match dataset {
+            Dataset::Path(path) => {
+                let source = open_path(path, self.recipe)?;
+                if let Source::Files(_) = source {
+                    (self.events)(PrepareEvent::Plan(Box::new(source.plan(0)?)));
+                }
+                (source.fingerprint()?, Some(source))
+            }
+            Dataset::Imdb(_) => {
+                (format!("{} {} {IMDB_PARTS:?}", imdb::REPOSITORY, imdb::REVISION), None)
+            }
+        };
+        let fingerprint = corpus::fingerprint(self.recipe, &identity);
         if !self.keep(Stage::Corpus, &fingerprint)? {
             let folder = self.begin(Stage::Corpus)?.join("corpus");
-            let source = open(dataset, self.events)?;
+            let source = match opened {
+                Some(source) => source,
+                None => fetch(dataset, self.recipe, self.events)?,
+            };
             let outcome = corpus::build(&source, self.recipe, &folder, self.events)?;
             corpus::check(self.recipe, &outcome.splits)?;
+            if outcome.rejected > 0 {
+                let file =
+                    self.workspace.output(Stage::Corpus, "corpus").join(RejectedWriter::FILE);
+                (self.events)(PrepareEvent::Rejected { rows: outcome.rejected, file });
+            }
             self.finish(Stage::Corpus, fingerprint, |manifest| {
                 manifest.source = source.describe();
                 manifest.class_names = outcome.class_names;
                 manifest.splits = outcome.splits;
+                manifest.rejected = outcome.rejected;
             })?;
         }
         // Kept stages too: the recipe may ask for a split that the one before did not.
@@ -226,17 +269,17 @@ fn begin(recipe: &Recipe) -> Manifest {
     manifest
 }
 
-/// What the texts are, wherever they lie: pinned files are known without reading (or fetching) them.
-fn identity(dataset: &Dataset) -> Result<String> {
-    match dataset {
-        Dataset::Path(path) => Ok(Source::open(path)?.fingerprint()?),
-        Dataset::Imdb(_) => Ok(format!("{} {} {IMDB_PARTS:?}", imdb::REPOSITORY, imdb::REVISION)),
-    }
+fn open_path(path: &Path, recipe: &Recipe) -> Result<Source> {
+    Ok(Source::open_with(path, &recipe.data.source_settings()?)?)
 }
 
-fn open(dataset: &Dataset, events: &mut dyn FnMut(PrepareEvent)) -> Result<Source> {
+fn fetch(
+    dataset: &Dataset,
+    recipe: &Recipe,
+    events: &mut dyn FnMut(PrepareEvent),
+) -> Result<Source> {
     match dataset {
-        Dataset::Path(path) => Ok(Source::open(path)?),
+        Dataset::Path(path) => open_path(path, recipe),
         Dataset::Imdb(hub) => {
             let mut progress = |done, total| events(PrepareEvent::Download { done, total });
             Ok(imdb::fetch_imdb(hub, IMDB_PARTS, &mut progress)?)

@@ -20,6 +20,7 @@ mod document;
 mod embedded;
 mod model;
 mod schema;
+mod source;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub use data::{Case, Data, HoldOut, HoldOutBy, Missing, Text, Vectors};
 pub use model::{Dropout, Model, Padding, Pooling};
+pub use source::{Columns, Csv, Files, OnError, SourceFormat};
 pub use train::{
     Activations, Evaluate, EvaluateOn, Optimizer, OptimizerKind, Precision, Select, Train,
 };
@@ -154,6 +156,7 @@ impl Recipe {
     }
 
     fn check_agreement(&self) -> Result<()> {
+        self.data.source_settings()?;
         if self.train.select == Select::Best && self.train.evaluate_on == EvaluateOn::Test {
             return Err(Error::RecipeConflict {
                 message: "`train.select` = \"best\" with `train.evaluate_on` = \"test\" would choose the model by the \

@@ -15,6 +15,9 @@ use crate::environment;
 
 pub(crate) fn run(args: &PrepareArgs, data: &Path, console: &Console) -> Result<ExitCode> {
     let recipe = recipe(&args.choice)?;
+    if args.dry_run {
+        return dry_run(args, &recipe, data);
+    }
     let prepared = run_stages(&args.choice, &recipe, data, console)?;
     if args.json {
         println!("{}", serde_json::to_string(prepared.manifest())?);
@@ -25,11 +28,30 @@ pub(crate) fn run(args: &PrepareArgs, data: &Path, console: &Console) -> Result<
     Ok(ExitCode::SUCCESS)
 }
 
+/// Rows that `--dry-run` shows.
+const SHOWN_ROWS: usize = 5;
+
+fn dry_run(args: &PrepareArgs, recipe: &Recipe, data: &Path) -> Result<ExitCode> {
+    let (output, places) = (output(&args.choice, data), places(data)?);
+    let options = PrepareOptions::new(recipe, &places, &output);
+    let plan = taper_train::prepare::plan(&options, SHOWN_ROWS)?;
+    if args.json {
+        println!("{}", serde_json::to_string(&plan)?);
+    } else {
+        print!("{plan}");
+        println!("would be prepared in {}", output.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// The recipe that the flags choose.
 pub(crate) fn recipe(choice: &RecipeChoice) -> Result<Recipe> {
     let mut recipe = Recipe::load(&choice.recipe, &choice.overrides)?;
     if let Some(dataset) = &choice.dataset {
         recipe.data.dataset.clone_from(dataset);
+    }
+    if let Some(on_error) = choice.on_error {
+        recipe.data.on_error = on_error;
     }
     if let Some(vectors) = &choice.vectors {
         recipe.vectors.source.clone_from(vectors);
@@ -51,14 +73,20 @@ pub(crate) fn run_stages(
     data: &Path,
     console: &Console,
 ) -> Result<Prepared> {
-    let output: PathBuf =
-        choice.prepared.clone().unwrap_or_else(|| data.join("prepared").join(name(choice)));
-    let places = Places { sample: data.join("sample"), hub: environment::hub()? };
+    let (output, places) = (output(choice, data), places(data)?);
     let options = PrepareOptions::new(recipe, &places, &output);
     let mut bars = Bars { console, bar: None };
     let prepared = prepare(&options, &mut |event| bars.hear(event));
     bars.clear();
     Ok(prepared?)
+}
+
+fn output(choice: &RecipeChoice, data: &Path) -> PathBuf {
+    choice.prepared.clone().unwrap_or_else(|| data.join("prepared").join(name(choice)))
+}
+
+fn places(data: &Path) -> Result<Places> {
+    Ok(Places { sample: data.join("sample"), hub: environment::hub()? })
 }
 
 /// One bar at a time, for whatever is going on.
@@ -74,6 +102,16 @@ impl Bars<'_> {
                 const TEMPLATE: &str =
                     "downloading {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
                 self.advance(done, total, TEMPLATE, String::new());
+            }
+            PrepareEvent::Plan(plan) => {
+                for line in plan.to_string().lines() {
+                    self.console.say(self.bar.as_ref(), line);
+                }
+            }
+            PrepareEvent::Rejected { rows, file } => {
+                let message =
+                    format!("{} rows were passed over: {}", thousands(rows), file.display());
+                self.console.say(self.bar.as_ref(), &message);
             }
             PrepareEvent::Skipped(stage) => {
                 self.console.say(self.bar.as_ref(), &format!("{stage}: up to date"));

@@ -68,6 +68,60 @@ fn a_text_of_no_token_and_one_of_100_000_train_in_their_batches() {
 }
 
 #[test]
+fn three_classes_in_a_csv_with_columns_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::create_dir(at("news")).unwrap();
+    let words = [("World", "war treaty"), ("Sports", "goal match"), ("Sci/Tech", "chip probe")];
+    let file = |rows: usize| -> String {
+        let row = |row: usize| {
+            let (class, text) = words[row % 3];
+            format!("{row};{class};Title {row};\"{text}; {text}\"\n")
+        };
+        let rows: Vec<String> = (0..rows).map(row).collect();
+        "no;section;headline;lead\n".to_owned() + &rows.concat()
+    };
+    fs::write(at("news/train.csv"), file(150)).unwrap();
+    fs::write(at("news/test.csv"), file(30) + "30;Sport;odd;one out\n").unwrap();
+    let [news, prepared, run] = ["news", "prepared", "run"].map(at);
+    let settings = [
+        ["--dataset", &news],
+        ["--vectors", "none"],
+        ["--set", "data.columns.text=headline,lead"],
+        ["--set", "data.columns.label=section"],
+        ["--set", "data.hold_out={ fraction = 0.2, by = \"label\" }"],
+        ["--set", "model.hidden_size=8"],
+        ["--set", "train.epochs=4"],
+        ["--prepared", &prepared],
+    ]
+    .concat();
+    let with = |verb: &[&'static str]| {
+        verb.iter().copied().chain(settings.iter().copied()).collect::<Vec<&str>>()
+    };
+
+    let plan = crate::taper::run(&with(&["prepare", "--dry-run"]));
+    let plan = String::from_utf8(plan.stdout).unwrap();
+    assert!(
+        plan.contains("columns  1 no | 2 section = label | 3 headline = text | 4 lead = text"),
+        "{plan}"
+    );
+    assert_eq!(plan.matches("\nrow ").count(), 5, "{plan}");
+    assert!(!Path::new(&prepared).exists(), "a dry run writes nothing");
+
+    let message = failure(&with(&["prepare"]));
+    assert!(message.contains("test.csv, line 32 has the unknown label Sport"), "{message}");
+    let outcome =
+        json(&[&with(&["train", "--json", "--on-error", "skip"])[..], &["--out", &run]].concat());
+    assert_eq!(outcome["test"]["rows"], 30);
+    assert!(outcome["test"]["accuracy"].as_f64().unwrap() > 0.9, "{outcome}");
+    let rejected = fs::read_to_string(Path::new(&prepared).join("corpus/rejected.jsonl")).unwrap();
+    assert!(rejected.contains("\"line\":32"), "{rejected}");
+    let predicted = json(&["predict", "--json", &run, "Title 2\nchip probe; chip probe"]);
+    assert_eq!(predicted[0]["label"], "Sci/Tech");
+    assert_eq!(predicted[0]["probabilities"].as_object().unwrap().len(), 3);
+}
+
+#[test]
 fn a_bad_file_stops_the_preparation_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (data, prepared) = (folder.path().join("data"), folder.path().join("prepared"));

@@ -111,6 +111,23 @@ fn long_and_many_texts_come_back() {
     assert!(back.iter().eq(rows.iter().map(|(_, record)| record)));
 }
 
+#[test]
+fn shards_are_cut_by_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = |row: u32| blake3::hash(&row.to_le_bytes()).to_hex().to_string();
+    let rows: Vec<Record> =
+        (0..20_000).map(|row| record(&row.to_string(), &text(row), Some(row % 2), None)).collect();
+    let writer = CorpusWriter::create(dir.path(), &names(), &BTreeMap::new()).unwrap();
+    let mut writer = writer.with_max_shard_bytes(200_000);
+    for row in &rows {
+        writer.write("train", row.clone()).unwrap();
+    }
+    let files = writer.finish().unwrap().remove(0).files;
+    assert!((4..40).contains(&files.len()), "{}", files.len());
+    let back: Vec<Record> = records(dir.path(), "train").unwrap().map(Result::unwrap).collect();
+    assert!(back == rows);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]

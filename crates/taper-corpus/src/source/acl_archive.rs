@@ -18,6 +18,9 @@ pub struct AclImdbArchive {
     path: PathBuf,
 }
 
+/// A review has at most 14 KB, a list of movies 600 KB.
+const MAX_MEMBER_BYTES: u64 = 16 << 20;
+
 /// What a member is, by its name.
 enum Member {
     Review(Folder, u32),
@@ -76,11 +79,22 @@ impl AclImdbArchive {
         for entry in start {
             let mut entry = entry.map_err(|error| self.damaged(&last, error))?;
             last = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            let kind = entry.header().entry_type();
             let regular = [EntryType::Regular, EntryType::Continuous, EntryType::GNUSparse];
-            if !regular.contains(&entry.header().entry_type()) {
+            if kind.is_hard_link() || kind.is_symlink() {
+                return Err(self.hostile(&last, "a link; expected files, whose content is here"));
+            }
+            if !regular.contains(&kind) {
                 continue;
             }
+            if last.starts_with('/') || last.split('/').any(|part| part == "..") {
+                return Err(self.hostile(&last, "a path that leads out of the archive"));
+            }
             let member = self.classify(&last)?;
+            if !matches!(member, Member::Other) && entry.size() > MAX_MEMBER_BYTES {
+                let place = Place::member(&self.path, &last);
+                return Err(Error::too_long(place, MAX_MEMBER_BYTES as usize));
+            }
             if each(&last, member, &mut entry)?.is_break() {
                 return Ok(());
             }
@@ -115,6 +129,11 @@ impl AclImdbArchive {
         let mut bytes = Vec::new();
         content.read_to_end(&mut bytes).map_err(|error| self.damaged(name, error))?;
         Ok(bytes)
+    }
+
+    fn hostile(&self, member: &str, what: &str) -> Error {
+        let place = Place::member(&self.path, member);
+        Error::Malformed { place, problem: format!("{what}; this archive is not aclImdb's") }
     }
 
     fn damaged(&self, member: &str, source: io::Error) -> Error {

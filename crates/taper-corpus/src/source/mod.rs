@@ -3,7 +3,10 @@
 mod acl_archive;
 mod acl_folder;
 mod acl_imdb;
+mod files;
+mod find;
 mod hub_layout;
+mod plan;
 #[cfg(test)]
 mod tests;
 
@@ -13,14 +16,23 @@ use std::path::{Path, PathBuf};
 
 pub use acl_archive::AclImdbArchive;
 pub use acl_folder::AclImdbFolder;
+pub use files::FileSource;
 pub use hub_layout::HubLayout;
 
-use crate::error::{Error, Place, Result};
-use crate::layout::shard_sets;
+use crate::columns::is_corpus_like;
+use crate::error::{Error, Result};
+use crate::input::Input;
+use crate::layout::{ShardSets, shard_sets};
 use crate::record::Record;
+use crate::reject::Rejected;
+use crate::settings::{Limits, SourceSettings};
+use find::Found;
 
 /// What a stream of records is handed to: the split's name and the record.
 pub type Visit<'a> = dyn FnMut(&str, Record) -> Result<()> + 'a;
+
+/// What rows that were passed over are handed to; see [`OnError::Skip`](crate::OnError::Skip).
+pub type Reject<'a> = dyn FnMut(Rejected) -> Result<()> + 'a;
 
 /// A data set in one of the formats this crate reads.
 #[derive(Debug, Clone)]
@@ -32,36 +44,68 @@ pub enum Source {
     AclImdbFolder(AclImdbFolder),
     /// `aclImdb_v1.tar.gz`, read without unpacking.
     AclImdbArchive(AclImdbArchive),
+    /// Tables, lines and folders whose format and columns were told or detected.
+    Files(Box<FileSource>),
 }
 
 impl Source {
-    /// Detects the format of a folder or file: a folder of `<split>-00000-of-0000N.parquet`, a
-    /// folder with one such folder in it (the Hub's `<config>/`), an aclImdb tree (or the folder it
-    /// was unpacked in), or an aclImdb `.tar.gz`.
+    /// Detects the format of a file, a glob or a folder, and what its columns hold: the layouts of
+    /// IMDB first (a folder of `<split>-00000-of-0000N.parquet`, a folder with one such folder in it,
+    /// an aclImdb tree or `.tar.gz`), then [`FileSource`]'s formats.
     ///
     /// # Errors
     /// Says what was found and what is accepted; footers of Parquet files are checked here.
     pub fn open(path: &Path) -> Result<Self> {
-        let metadata = fs::metadata(path).map_err(Error::io("open", path))?;
-        if metadata.is_dir() { open_folder(path) } else { open_file(path, metadata.len()) }
+        Self::open_with(path, &SourceSettings::default())
+    }
+
+    /// As [`Self::open`], with what is told instead of detected.
+    ///
+    /// # Errors
+    /// Settings that cannot be, or that do not apply to what was found.
+    pub fn open_with(path: &Path, settings: &SourceSettings) -> Result<Self> {
+        settings.check()?;
+        let told =
+            SourceSettings { limits: settings.limits, ..SourceSettings::default() } != *settings;
+        match fs::metadata(path) {
+            Ok(found)
+                if found.is_dir() && settings.files.is_empty() && settings.format.is_none() =>
+            {
+                open_folder(path, settings, told)
+            }
+            Ok(found) if found.is_file() && is_archive(path, &settings.limits)? => {
+                not_told(told, "an aclImdb archive")?;
+                Ok(Self::AclImdbArchive(AclImdbArchive::new(path)))
+            }
+            _ => Ok(Self::Files(Box::new(FileSource::open(path, settings)?))),
+        }
+    }
+
+    /// Whether a path is meant as a glob: it holds `*`, `?` or `[`.
+    pub fn is_pattern(path: &Path) -> bool {
+        find::is_pattern(path)
     }
 
     /// The class names, in the order of their numbers: `["neg", "pos"]`.
+    ///
+    /// # Errors
+    /// Where only the rows tell them, as [`Self::for_each`].
     pub fn class_names(&self) -> Result<Vec<String>> {
         Ok(match self {
             Self::HubLayout(hub) => hub.class_names().to_vec(),
             Self::AclImdbFolder(_) | Self::AclImdbArchive(_) => acl_imdb::class_names(),
+            Self::Files(files) => files.class_names()?,
         })
     }
 
     /// The format, for people: `Hub-layout Parquet`.
     pub fn describe(&self) -> String {
         match self {
-            Self::HubLayout(_) => "Hub-layout Parquet",
-            Self::AclImdbFolder(_) => "aclImdb folder",
-            Self::AclImdbArchive(_) => "aclImdb archive",
+            Self::HubLayout(_) => "Hub-layout Parquet".to_owned(),
+            Self::AclImdbFolder(_) => "aclImdb folder".to_owned(),
+            Self::AclImdbArchive(_) => "aclImdb archive".to_owned(),
+            Self::Files(files) => plan::format(files),
         }
-        .to_owned()
     }
 
     /// Streams all records, each with the name of its split, in an order that is the same each
@@ -71,19 +115,30 @@ impl Source {
     /// The first record that is not as it should be, by file and row or member; an error of
     /// `visit` ends the stream and is passed on.
     pub fn for_each(&self, visit: &mut Visit<'_>) -> Result<()> {
+        self.for_each_rejecting(visit, &mut |_| Ok(()))
+    }
+
+    /// As [`Self::for_each`], and hands what [`OnError::Skip`](crate::OnError::Skip) passes over to `reject`.
+    pub fn for_each_rejecting(&self, visit: &mut Visit<'_>, reject: &mut Reject<'_>) -> Result<()> {
         match self {
+            Self::Files(files) => files.for_each(visit, reject),
             Self::HubLayout(hub) => hub.for_each(visit),
             Self::AclImdbFolder(folder) => folder.for_each(visit),
             Self::AclImdbArchive(archive) => archive.for_each(visit),
         }
     }
 
-    /// A hash of the source's bytes (not of its path or times): 64 hexadecimal digits. The same
-    /// data in another format has another one.
+    /// A hash of the content (not of paths or times): 64 hexadecimal digits. [`Source::Files`] hashes
+    /// its rows and class names, so that the same rows in another format have the same one; the others
+    /// hash their files' bytes.
     pub fn fingerprint(&self) -> Result<String> {
         let mut hasher = blake3::Hasher::new_derive_key("taper-corpus 2026 bytes of a source");
+        if let Self::Files(files) = self {
+            return files.fingerprint();
+        }
         hasher.update(self.describe().as_bytes());
         match self {
+            Self::Files(_) => {}
             Self::HubLayout(hub) => {
                 for (split, files) in hub.splits() {
                     hasher.update(split.as_bytes());
@@ -115,37 +170,50 @@ fn hash_file(path: &Path) -> Result<blake3::Hash> {
     Ok(hasher.finalize())
 }
 
-fn open_file(path: &Path, bytes: u64) -> Result<Source> {
-    if bytes == 0 {
-        return Err(Error::Empty { place: Place::file(path) });
-    }
+/// aclImdb's archive, by its name or by tar's mark in what it unpacks to.
+fn is_archive(path: &Path, limits: &Limits) -> Result<bool> {
+    const MARK: std::ops::Range<usize> = 257..262;
     let mut magic = Vec::new();
     let file = File::open(path).map_err(Error::io("open", path))?;
-    file.take(4).read_to_end(&mut magic).map_err(Error::io("read", path))?;
-    let found = match magic.as_slice() {
-        [0x1f, 0x8b, ..] => {
-            return Ok(Source::AclImdbArchive(AclImdbArchive::new(path)));
-        }
-        b"PAR1" => "a single Parquet file (name the folder it lies in)".to_owned(),
-        [b'P', b'K', ..] => "a zip file".to_owned(),
-        _ => format!("a file of {bytes} bytes that is not gzip"),
-    };
-    Err(Error::NotASource { path: path.to_owned(), found })
+    file.take(2).read_to_end(&mut magic).map_err(Error::io("read", path))?;
+    if magic != [0x1f, 0x8b] {
+        return Ok(false);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    if [".tar.gz", ".tgz"].iter().any(|ending| name.ends_with(ending)) {
+        return Ok(true);
+    }
+    let (start, _) = Input::open(path, limits)?.sample(MARK.end)?;
+    Ok(start.get(MARK) == Some(b"ustar"))
 }
 
-fn open_folder(dir: &Path) -> Result<Source> {
+/// Settings do not apply to formats that have nothing to tell.
+fn not_told(told: bool, format: &str) -> Result<()> {
+    if told {
+        return Err(Error::Settings {
+            key: "format",
+            problem: format!(
+                "{format} has its columns, classes and splits by itself and is read whole; leave out what \
+                 is set of format, files, columns, classes, dialect and bad rows"
+            ),
+        });
+    }
+    Ok(())
+}
+
+fn open_folder(dir: &Path, settings: &SourceSettings, told: bool) -> Result<Source> {
     let sets = shard_sets(dir)?;
     if !sets.is_empty() {
-        return HubLayout::new(sets).map(Source::HubLayout);
+        return open_shards(dir, sets, settings, told);
     }
     for root in [dir.to_owned(), dir.join("aclImdb")] {
         if AclImdbFolder::looks_like_one(&root) {
+            not_told(told, "an aclImdb folder")?;
             return Ok(Source::AclImdbFolder(AclImdbFolder::new(&root)));
         }
     }
-    let (names, folders) = list(dir)?;
     let mut candidates = Vec::new();
-    for folder in folders {
+    for folder in list(dir)?.1 {
         let sets = shard_sets(&folder)?;
         if !sets.is_empty() {
             candidates.push((folder, sets));
@@ -154,15 +222,31 @@ fn open_folder(dir: &Path) -> Result<Source> {
     let several: Vec<String> =
         candidates.iter().map(|(folder, _)| folder.display().to_string()).collect();
     match (candidates.pop(), several.len()) {
-        (Some((_, sets)), 1) => HubLayout::new(sets).map(Source::HubLayout),
+        (Some((folder, sets)), 1) => open_shards(&folder, sets, settings, told),
         (Some(_), _) => Err(Error::NotASource {
             path: dir.to_owned(),
             found: format!("it holds several data sets ({}); name one", several.join(", ")),
         }),
-        (None, _) => {
-            Err(Error::NotASource { path: dir.to_owned(), found: describe_entries(&names) })
-        }
+        (None, _) => Ok(Source::Files(Box::new(FileSource::open(dir, settings)?))),
     }
+}
+
+/// Shards with the columns of a corpus are one; with other columns they are Parquet like any other.
+fn open_shards(
+    dir: &Path,
+    sets: ShardSets,
+    settings: &SourceSettings,
+    told: bool,
+) -> Result<Source> {
+    if !told && is_corpus_like(&sets)? {
+        return HubLayout::new(sets).map(Source::HubLayout);
+    }
+    let named = |(split, files): (String, Vec<PathBuf>)| {
+        files.into_iter().map(move |path| (Some(split.clone()), path))
+    };
+    let files = sets.into_iter().flat_map(named).collect();
+    let found = Found { files, ..Found::default() };
+    Ok(Source::Files(Box::new(FileSource::of(dir, found, settings)?)))
 }
 
 /// The visible entries of a folder by name, and those that are folders.

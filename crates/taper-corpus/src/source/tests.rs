@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BinaryArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
@@ -163,6 +163,43 @@ fn bad_members_are_named() {
     }
 }
 
+type Tar = tar::Builder<GzEncoder<Vec<u8>>>;
+
+#[test]
+fn paths_that_lead_out_links_and_bombs_are_refused_in_an_archive() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |add: &dyn Fn(&mut Tar)| -> String {
+        let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        add(&mut tar);
+        let bytes = tar.into_inner().unwrap().finish().unwrap();
+        message(&archive(&dir, &bytes))
+    };
+    let header = |size: u64, kind: tar::EntryType, name: &str| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(size);
+        // `set_path` would refuse what is tested here.
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_cksum();
+        header
+    };
+    for name in ["../../train/pos/0_9.txt", "/train/pos/0_9.txt", "aclImdb/train/../pos/0_9.txt"] {
+        let header = header(1, tar::EntryType::Regular, name);
+        let message = with(&|tar| tar.append(&header, &b"x"[..]).unwrap());
+        assert!(message.contains(name) && message.contains("leads out"), "{message}");
+    }
+    for kind in [tar::EntryType::Symlink, tar::EntryType::Link] {
+        let mut header = header(0, kind, "aclImdb/train/pos/0_9.txt");
+        header.set_link_name("/etc/passwd").unwrap();
+        header.set_cksum();
+        let message = with(&|tar| tar.append(&header, &b""[..]).unwrap());
+        assert!(message.contains("0_9.txt: a link"), "{message}");
+    }
+    let large = header(1 << 40, tar::EntryType::Regular, "aclImdb/train/pos/0_9.txt");
+    let message = with(&|tar| tar.append(&large, std::io::repeat(b'x').take(1 << 20)).unwrap());
+    assert!(message.contains("0_9.txt holds more than 16777216 bytes"), "{message}");
+}
+
 #[test]
 fn hidden_files_are_passed_over() {
     for (_dir, path) in both_forms("train/pos/._0_7.txt", Some(b"\xff\xfe")) {
@@ -232,7 +269,9 @@ fn what_is_not_a_data_set_is_described() {
     fs::write(at("zero.tar.gz"), b"").unwrap();
     says(&at("zero.tar.gz"), &["zero.tar.gz", "empty (0 bytes)"]);
     fs::write(at("words.csv"), b"text,label\n").unwrap();
-    says(&at("words.csv"), &["not gzip"]);
+    says(&at("words.csv"), &["no rows in the split `train`"]);
+    fs::write(at("words.bin"), b"\x00\x01\n").unwrap();
+    says(&at("words.bin"), &["a file of none of the formats (`.bin`)"]);
     fs::write(at("reviews.zip"), b"PK\x03\x04").unwrap();
     says(&at("reviews.zip"), &["a zip file"]);
 }
@@ -322,10 +361,17 @@ fn bad_columns_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let texts: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
     let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![&b"\xff"[..]]));
+    let floats: ArrayRef = Arc::new(Float64Array::from(vec![0.5]));
     let cases = [
-        (vec![("text", bytes)], "column `text` holds Binary; expected a column of strings"),
-        (vec![("text", texts.clone())], "column `label` is missing; expected a column of integers"),
-        (vec![("text", texts.clone()), ("label", texts)], "column `label` holds Utf8"),
+        (
+            vec![("text", bytes), ("label", texts.clone())],
+            "column `text` holds Binary; expected a column of strings",
+        ),
+        (vec![("text", texts.clone())], "no column that is known to hold the label"),
+        (
+            vec![("text", texts), ("label", floats)],
+            "column `label` holds Float64; expected a column of strings, integers",
+        ),
     ];
     for (columns, says) in cases {
         let file =

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use taper_corpus::{
-    ContentFingerprint, CorpusWriter, HoldOut, Record, Source, SplitBy, SplitSummary,
+    Chooser, ContentFingerprint, CorpusWriter, HoldOut, Record, RejectedWriter, Source, SplitBy,
+    SplitSummary,
 };
 
 use super::PrepareEvent;
@@ -34,6 +35,8 @@ pub(super) fn fingerprint(recipe: &Recipe, source_identity: &str) -> String {
 pub(super) struct Outcome {
     pub(super) class_names: Vec<String>,
     pub(super) splits: BTreeMap<String, SplitManifest>,
+    /// Rows that were passed over.
+    pub(super) rejected: u64,
 }
 
 pub(super) fn build(
@@ -48,6 +51,7 @@ pub(super) fn build(
         by: match hold_out.by {
             HoldOutBy::Group => SplitBy::Group,
             HoldOutBy::Record => SplitBy::Record,
+            HoldOutBy::Label => SplitBy::Label,
         },
     });
     let class_names = source.class_names()?;
@@ -57,19 +61,20 @@ pub(super) fn build(
     ]);
 
     let mut attempt = Attempt::new(folder, &class_names, &lineage, hold_out)?;
-    source.for_each(&mut |split, record| attempt.write(split, record, events))?;
+    let mut rejected = attempt.read(source, folder, events)?;
     if attempt.both() {
         // Only now is it known that the source has a validation split of its own; once more, without holding out.
         attempt = Attempt::new(folder, &class_names, &lineage, None)?;
-        source.for_each(&mut |split, record| attempt.write(split, record, events))?;
+        rejected = attempt.read(source, folder, events)?;
     }
     let (summaries, contents) = attempt.finish()?;
+    let rejected = rejected.finish()?;
     let splits = summaries
         .into_iter()
         .zip(contents)
         .map(|(summary, content)| (summary.split.clone(), in_numbers(summary, content)))
         .collect();
-    Ok(Outcome { class_names, splits })
+    Ok(Outcome { class_names, splits, rejected })
 }
 
 /// Whether there is anything to learn.
@@ -95,7 +100,7 @@ pub(super) fn check(recipe: &Recipe, splits: &BTreeMap<String, SplitManifest>) -
 /// One pass over the source.
 struct Attempt {
     writer: CorpusWriter,
-    hold_out: Option<HoldOut>,
+    hold_out: Option<Chooser>,
     contents: BTreeMap<String, ContentFingerprint>,
     held_out: bool,
     own_validation: bool,
@@ -111,12 +116,27 @@ impl Attempt {
     ) -> Result<Self> {
         Ok(Self {
             writer: CorpusWriter::create(folder, class_names, lineage)?,
-            hold_out,
+            hold_out: hold_out.map(HoldOut::chooser),
             contents: BTreeMap::new(),
             held_out: false,
             own_validation: false,
             rows: 0,
         })
+    }
+
+    /// Gives what was passed over.
+    fn read(
+        &mut self,
+        source: &Source,
+        folder: &Path,
+        events: &mut dyn FnMut(PrepareEvent),
+    ) -> Result<RejectedWriter> {
+        let mut rejected = RejectedWriter::create(folder);
+        source.for_each_rejecting(
+            &mut |split, record| self.write(split, record, events),
+            &mut |row| rejected.write(&row),
+        )?;
+        Ok(rejected)
     }
 
     fn write(
@@ -125,8 +145,8 @@ impl Attempt {
         record: Record,
         events: &mut dyn FnMut(PrepareEvent),
     ) -> taper_corpus::Result<()> {
-        let held_out =
-            split == "train" && self.hold_out.is_some_and(|hold_out| hold_out.holds_out(&record));
+        let chooser = self.hold_out.as_mut().filter(|_| split == "train");
+        let held_out = chooser.is_some_and(|chooser| chooser.holds_out(&record));
         self.held_out |= held_out;
         self.own_validation |= split == "validation";
         if self.both() {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use taper_corpus::HubConfig;
+use taper_corpus::{HubConfig, Plan, Source};
 use taper_text::Coverage;
 
 use crate::manifest::Stage;
@@ -11,7 +11,7 @@ use crate::{Error, Recipe, Result, recipe};
 /// Where labelled texts come from.
 #[derive(Debug, Clone)]
 pub enum Dataset {
-    /// A folder or archive that [`taper_corpus::Source::open`] knows.
+    /// A file, glob, folder or archive that [`taper_corpus::Source::open`] knows.
     Path(PathBuf),
     /// IMDB, from the Hugging Face Hub or its cache.
     Imdb(HubConfig),
@@ -82,7 +82,9 @@ impl<'a> PrepareOptions<'a> {
 
     /// A name that is no name ends up as a path to nowhere; better told with the names there are.
     pub(super) fn check_paths(&self) -> Result<()> {
-        if let Dataset::Path(path) = &self.dataset {
+        if let Dataset::Path(path) = &self.dataset
+            && !Source::is_pattern(path)
+        {
             let named = &self.recipe.data.dataset;
             exists(path, "data.dataset", named, &["sample", "imdb"])?;
         }
@@ -114,6 +116,15 @@ fn exists(path: &Path, key: &str, named: &str, names: &[&str]) -> Result<()> {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum PrepareEvent {
+    /// What files were found to be, where that was detected; before any work.
+    Plan(Box<Plan>),
+    /// Rows were passed over.
+    Rejected {
+        /// How many.
+        rows: u64,
+        /// Where they are written down, once preparation has ended.
+        file: PathBuf,
+    },
     /// A file comes from the Hub.
     Download {
         /// Bytes so far.

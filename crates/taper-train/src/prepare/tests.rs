@@ -235,6 +235,82 @@ fn held_out_groups_stay_together() {
     assert_eq!(prepared.manifest().splits["validation"].rows, 60);
 }
 
+/// Thirty rows of three classes under names of their own; one row is a label short.
+fn rows(short: Option<usize>) -> Vec<[String; 2]> {
+    let class = |row: usize| ["art", "law", "sport"][row % 3].to_owned();
+    let label = |row| if short == Some(row) { String::new() } else { class(row) };
+    (0..30).map(|row| [format!("A {} film, {row}", WORDS[row % 6]), label(row)]).collect()
+}
+
+fn write_csv(path: &Path, rows: &[[String; 2]]) {
+    let lines: Vec<String> =
+        rows.iter().map(|[text, label]| format!("{label};\"{text}\"\n")).collect();
+    fs::write(path, format!("topic;comment\n{}", lines.concat())).unwrap();
+}
+
+#[test]
+fn the_same_rows_in_another_format_keep_every_stage() {
+    let mut room = Room::new();
+    write_csv(&room.at("rows.csv"), &rows(None));
+    let lines: Vec<String> = rows(None)
+        .iter()
+        .map(|[text, label]| format!("{{\"comment\": \"{text}\", \"topic\": \"{label}\"}}\n"))
+        .collect();
+    fs::write(room.at("rows.jsonl"), lines.concat()).unwrap();
+    let (prepared, events) = room.prepare_as("rows.csv", "prepared").unwrap();
+    assert_eq!(started(&events), Stage::ALL);
+    let PrepareEvent::Plan(plan) = &events[0] else { panic!("{:?}", events[0]) };
+    assert!(plan.to_string().contains("columns  1 topic = label | 2 comment = text"), "{plan}");
+    assert_eq!(prepared.manifest().class_names, ["art", "law", "sport"]);
+    assert_eq!(prepared.manifest().splits["train"].labels, [10, 10, 10]);
+    let before = fingerprints(&prepared);
+    drop(prepared);
+    let (prepared, events) = room.prepare_as("rows.jsonl", "prepared").unwrap();
+    assert_eq!(started(&events), []);
+    assert_eq!(fingerprints(&prepared), before);
+    drop(prepared);
+
+    // Other names for the classes are another data set, and so is another column.
+    room.recipe.data.label_names = ["sport", "law", "art"].map(str::to_owned).to_vec();
+    let (prepared, events) = room.prepare_as("rows.jsonl", "prepared").unwrap();
+    assert!(started(&events).contains(&Stage::Corpus));
+    assert_eq!(prepared.manifest().class_names[0], "sport");
+    drop(prepared);
+    room.recipe.data.columns.text = vec!["coment".to_owned()];
+    let message = room.prepare_as("rows.jsonl", "prepared").unwrap_err().to_string();
+    assert!(
+        message.contains("rows.jsonl has no column `coment` (did you mean `comment`?)"),
+        "{message}"
+    );
+    assert_eq!(Prepared::open(&room.at("prepared")).unwrap().manifest().splits["train"].rows, 30);
+}
+
+#[test]
+fn bad_rows_stop_or_are_counted_and_written_down() {
+    let mut room = Room::new();
+    write_csv(&room.at("rows.csv"), &rows(Some(4)));
+    let message = room.prepare_as("rows.csv", "prepared").unwrap_err().to_string();
+    assert!(message.contains("rows.csv, line 6 has no label"), "{message}");
+    room.recipe.data.on_error = crate::recipe::OnError::Skip;
+    let (prepared, events) = room.prepare_as("rows.csv", "prepared").unwrap();
+    assert_eq!((prepared.manifest().rejected, prepared.manifest().splits["train"].rows), (1, 29));
+    let file = room.at("prepared/corpus/rejected.jsonl");
+    assert!(events.contains(&PrepareEvent::Rejected { rows: 1, file: file.clone() }));
+    let rejected = fs::read_to_string(&file).unwrap();
+    assert!(rejected.contains("\"file\":\"rows.csv\",\"line\":6"), "{rejected}");
+}
+
+#[test]
+fn a_stratified_hold_out_takes_the_same_share_of_every_class() {
+    let mut room = Room::new();
+    write_csv(&room.at("rows.csv"), &rows(None));
+    room.recipe.data.hold_out =
+        Some(crate::recipe::HoldOut { fraction: 0.2, by: crate::recipe::HoldOutBy::Label });
+    let (prepared, _) = room.prepare_as("rows.csv", "prepared").unwrap();
+    assert_eq!(prepared.manifest().splits["validation"].labels, [2, 2, 2]);
+    assert_eq!(prepared.manifest().splits["train"].labels, [8, 8, 8]);
+}
+
 #[test]
 fn a_failure_loses_nothing_and_the_next_try_goes_on() {
     let mut room = Room::new();

@@ -167,6 +167,7 @@ fn copy_outcome(stage: Stage, from: &Manifest, to: &mut Manifest) {
             to.class_names.clone_from(&from.class_names);
             to.source.clone_from(&from.source);
             to.splits.clone_from(&from.splits);
+            to.rejected = from.rejected;
             for split in to.splits.values_mut() {
                 (split.tokens, split.empty, split.longest) = (0, 0, 0);
             }

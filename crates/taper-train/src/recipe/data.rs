@@ -3,13 +3,29 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::source::{Columns, Csv, Files, OnError, SourceFormat};
+
 /// `[data]`: which labelled texts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Data {
-    /// `sample` (comes with Taper), `imdb` (from the Hugging Face Hub), or the path of a folder or archive.
+    /// `sample` (comes with Taper), `imdb` (from the Hugging Face Hub), or the path of a file, folder, archive or glob.
     #[schemars(length(min = 1))]
     pub dataset: String,
+    /// The format of the files; detected where it is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<SourceFormat>,
+    /// Which files of the folder belong to which split; by their names where nothing is given.
+    pub files: Files,
+    /// Which columns hold what.
+    pub columns: Columns,
+    /// How CSV and its kin are written.
+    pub csv: Csv,
+    /// The names of the classes in the order of their numbers. Empty: the labels of the training split, in the order of
+    /// their first use. Where labels are numbers, names stand for them from the smallest (0 or 1) on.
+    pub label_names: Vec<String>,
+    /// What happens when a row is not as it should be.
+    pub on_error: OnError,
     /// Takes a validation split from the training split, where the data set has none of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold_out: Option<HoldOut>,
@@ -17,7 +33,16 @@ pub struct Data {
 
 impl Default for Data {
     fn default() -> Self {
-        Self { dataset: "sample".to_owned(), hold_out: None }
+        Self {
+            dataset: "sample".to_owned(),
+            format: None,
+            files: Files::default(),
+            columns: Columns::default(),
+            csv: Csv::default(),
+            label_names: Vec::new(),
+            on_error: OnError::Stop,
+            hold_out: None,
+        }
     }
 }
 
@@ -46,6 +71,8 @@ pub enum HoldOutBy {
     Group,
     /// Each record by itself.
     Record,
+    /// Each record by itself, and the same share of every class.
+    Label,
 }
 
 /// `[text]`: how texts become numbered tokens.

@@ -179,10 +179,14 @@ fn find(key: &str, place: &str) -> Result<Node> {
     Ok(node)
 }
 
-/// An override's value: TOML, or else a string without its quotes.
+/// An override's value: TOML, or else a string without its quotes, or a list without its brackets.
 fn parse_value(text: &str, node: Node) -> Value {
     if node.kind() == Some("string") && !text.starts_with(['"', '\'']) {
         return Value::String(text.to_owned());
+    }
+    if node.kind() == Some("array") && !text.starts_with('[') {
+        let each = text.split(',').map(|part| Value::String(part.trim().to_owned()));
+        return Value::Array(each.collect());
     }
     // Through a document of one key: that reads numbers, inline tables and quoted strings alike.
     toml::from_str::<Table>(&format!("value = {text}"))

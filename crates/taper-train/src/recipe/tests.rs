@@ -14,10 +14,7 @@ fn quickstart_is_what_it_says() {
         description: "One bidirectional LSTM on the 2,000 reviews that come with Taper; under a minute on two cores"
             .to_owned(),
         seed: 1,
-        data: Data {
-            dataset: "sample".to_owned(),
-            hold_out: None,
-        },
+        data: Data::default(),
         text: Text {
             tokenizer: "english".to_owned(),
             lowercase: true,
@@ -77,7 +74,7 @@ fn tutorial_is_to_the_letter() {
             "The tutorial's two bidirectional LSTM layers of 256 on all of IMDB with GloVe 6B 100d"
                 .to_owned(),
         seed: 1,
-        data: Data { dataset: "imdb".to_owned(), hold_out: None },
+        data: Data { dataset: "imdb".to_owned(), ..Data::default() },
         text: Text {
             tokenizer: "english".to_owned(),
             lowercase: false,
@@ -135,6 +132,49 @@ fn every_embedded_recipe_has_a_description_and_survives_a_round_trip() {
         assert_eq!(again, recipe);
         recipe.check().unwrap();
     }
+}
+
+#[test]
+fn columns_files_and_dialects_are_told_in_a_file_or_by_overrides() {
+    let text = r#"
+        [data]
+        dataset = "news"
+        format = "csv"
+        label_names = ["World", "Sports"]
+        on_error = "skip"
+        files = { train = ["train_*.csv"], test = ["x.csv", "y.csv"] }
+        columns = { text = ["2", "3"], label = "1", group = "author" }
+        csv = { delimiter = ";", quote = "off", header = false }
+    "#;
+    let recipe = Recipe::parse(text, "my.toml", &[]).unwrap();
+    let overrides = [
+        "data.dataset=news",
+        "data.format=csv",
+        "data.label_names=World, Sports",
+        "data.on_error=skip",
+        "data.files.train=train_*.csv",
+        "data.files.test=[\"x.csv\", \"y.csv\"]",
+        "data.columns.text=2,3",
+        "data.columns.label=1",
+        "data.columns.group=author",
+        "data.csv.delimiter=;",
+        "data.csv.quote=off",
+        "data.csv.header=false",
+    ];
+    assert_eq!(Recipe::parse("", "my.toml", &overrides.map(str::to_owned)).unwrap(), recipe);
+    assert_eq!(Recipe::parse(&recipe.to_toml().unwrap(), "again", &[]).unwrap(), recipe);
+
+    let settings = recipe.data.source_settings().unwrap();
+    assert_eq!(settings.columns.text, ["2", "3"]);
+    assert_eq!(settings.files["test"], ["x.csv", "y.csv"]);
+    assert_eq!((settings.files.len(), settings.dialect.quote), (2, Some(None)));
+    assert_eq!(settings.dialect.delimiter, Some(';'));
+    let unsaid = Recipe::default().data.source_settings().unwrap();
+    assert_eq!(unsaid, taper_corpus::SourceSettings::default());
+    let message = error("[data]\ncsv = { delimiter = \"--\" }", &[]);
+    assert!(message.contains("`data.csv.delimiter` is \"--\"; must be one character"), "{message}");
+    let message = error("[data]\ncolumns = { txt = [] }", &[]);
+    assert!(message.contains("did you mean `data.columns.text`?"), "{message}");
 }
 
 #[test]

@@ -1,0 +1,169 @@
+//! Files of labelled texts, a format in each room: rows as they stand, labels still as words.
+
+mod csv;
+mod detect;
+mod dialect;
+mod fasttext;
+mod folders;
+mod jsonl;
+mod parquet;
+mod pick;
+mod text;
+mod trec;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use detect::{detect, extension};
+pub(crate) use dialect::Dialect;
+pub(crate) use folders::class_folders;
+pub(crate) use parquet::class_names;
+pub(crate) use pick::pick;
+
+use crate::error::{Error, Place, Position, Result};
+use crate::input::{Frame, Frames, Input, Problem};
+use crate::settings::{ColumnSettings, Limits};
+
+/// What a row says, before its label has a number.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Raw {
+    pub(crate) text: String,
+    /// `None` where the cell is empty, null, or (beside class names) -1.
+    pub(crate) label: Option<String>,
+    pub(crate) group: Option<String>,
+    pub(crate) id: Option<String>,
+}
+
+/// A row that is not as it should be; those after it may be.
+#[derive(Debug)]
+pub(crate) struct BadRow {
+    pub(crate) error: Error,
+    /// How the row begins.
+    pub(crate) content: String,
+}
+
+/// A row and where it stands.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) position: Option<Position>,
+    pub(crate) raw: Result<Raw, Box<BadRow>>,
+}
+
+/// The rows of one file (or class folder), in order.
+pub(crate) trait Rows {
+    /// # Errors
+    /// What makes the rest of the file unreadable.
+    fn next(&mut self) -> Result<Option<Row>>;
+
+    /// The file that the last row came from.
+    fn path(&self) -> &Path;
+}
+
+/// How a file is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reading {
+    Csv(Dialect),
+    Jsonl,
+    Parquet,
+    Folder,
+    FastText,
+    Trec,
+    Text,
+}
+
+/// One file and how to read it.
+#[derive(Debug, Clone)]
+pub(crate) struct DataFile {
+    pub(crate) path: PathBuf,
+    pub(crate) reading: Reading,
+    /// What its columns are called, for people; a reader looks at its own file.
+    pub(crate) names: Vec<String>,
+    pub(crate) columns: ColumnSettings,
+    /// Whether each row needs a label.
+    pub(crate) labelled: bool,
+}
+
+impl DataFile {
+    pub(crate) fn open(&self, limits: &Limits) -> Result<Box<dyn Rows>> {
+        Ok(match &self.reading {
+            Reading::Csv(dialect) => Box::new(csv::CsvRows::open(self, *dialect, limits)?),
+            Reading::Jsonl => Box::new(jsonl::JsonRows::open(self, limits)?),
+            Reading::Parquet => Box::new(parquet::ParquetRows::open(self)?),
+            Reading::Folder => Box::new(folders::FolderRows::open(&self.path, *limits)?),
+            Reading::FastText => Box::new(LineRows::open(&self.path, limits, fasttext::read)?),
+            Reading::Trec => {
+                let label = trec::Label::of(&self.path, self.columns.label.as_deref())?;
+                let read = move |line: &str| trec::read(line, label);
+                Box::new(LineRows::open(&self.path, limits, read)?)
+            }
+            Reading::Text => Box::new(LineRows::open(&self.path, limits, text::read)?),
+        })
+    }
+}
+
+/// A format whose rows are single lines. The reader of a line gives `None` for one to pass over, and
+/// a problem in words.
+struct LineRows<F> {
+    frames: Frames,
+    read: F,
+}
+
+impl<F: FnMut(&str) -> std::result::Result<Option<Raw>, String>> LineRows<F> {
+    fn open(path: &Path, limits: &Limits, read: F) -> Result<Self> {
+        Ok(Self { frames: Frames::new(Input::open(path, limits)?, None, limits), read })
+    }
+}
+
+impl<F: FnMut(&str) -> std::result::Result<Option<Raw>, String>> Rows for LineRows<F> {
+    fn next(&mut self) -> Result<Option<Row>> {
+        let path = self.frames.path().to_owned();
+        while let Some(frame) = self.frames.next()? {
+            let place = || Place::file(&path).at_line(frame.line);
+            let read = line(&frame, place).and_then(|line| {
+                (self.read)(line).map_err(|problem| Error::Malformed { place: place(), problem })
+            });
+            let raw = match read {
+                Ok(None) => continue,
+                Ok(Some(raw)) => Ok(raw),
+                Err(error) => Err(bad(error, frame.bytes)),
+            };
+            return Ok(Some(Row { position: Some(Position::Line(frame.line)), raw }));
+        }
+        Ok(None)
+    }
+
+    fn path(&self) -> &Path {
+        self.frames.path()
+    }
+}
+
+/// A whole line of UTF-8.
+fn line<'a>(frame: &Frame<'a>, place: impl Fn() -> Place) -> Result<&'a str> {
+    if let Some(problem) = frame.problem {
+        return Err(framing(problem, place()));
+    }
+    std::str::from_utf8(frame.bytes)
+        .map_err(|error| Error::NotUtf8 { place: place(), offset: error.valid_up_to() })
+}
+
+fn framing(problem: Problem, place: Place) -> Error {
+    match problem {
+        Problem::TooLong => Error::TooLarge {
+            place,
+            found: "is".to_owned(),
+            limit: "a row may hold; is a line break or a quote missing?".to_owned(),
+        },
+        Problem::MisplacedQuote => Error::Malformed {
+            place,
+            problem:
+                "something follows a closing quote; is a quote missing, here or in a row before? \
+                      A quote within a quoted field is written twice"
+                    .to_owned(),
+        },
+    }
+}
+
+fn bad(error: Error, content: &[u8]) -> Box<BadRow> {
+    const SHOWN: usize = 512;
+    let content = String::from_utf8_lossy(&content[..content.len().min(SHOWN)]).into_owned();
+    Box::new(BadRow { error, content })
+}

@@ -1,0 +1,159 @@
+//! Which columns hold what: as told, by name or number, or by the names that such columns usually have.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::settings::ColumnSettings;
+
+/// What a column of texts is usually called, the likelier first.
+const TEXTS: [&str; 12] = [
+    "text",
+    "review",
+    "sentence",
+    "content",
+    "body",
+    "comment",
+    "tweet",
+    "question",
+    "document",
+    "utterance",
+    "message",
+    "description",
+];
+
+/// What a column of classes is usually called.
+const LABELS: [&str; 14] = [
+    "label",
+    "class",
+    "category",
+    "sentiment",
+    "target",
+    "polarity",
+    "topic",
+    "intent",
+    "emotion",
+    "stars",
+    "rating",
+    "coarse_label",
+    "label_text",
+    "labels",
+];
+
+/// Whether columns of texts or classes are often called so.
+pub(super) fn is_usual(name: &str) -> bool {
+    TEXTS.iter().chain(&LABELS).any(|usual| name.trim().eq_ignore_ascii_case(usual))
+}
+
+/// The places of the columns that are read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Picks {
+    pub(crate) text: Vec<usize>,
+    pub(crate) label: Option<usize>,
+    pub(crate) group: Option<usize>,
+    pub(crate) id: Option<usize>,
+}
+
+impl Picks {
+    /// Every place once, in order.
+    pub(super) fn all(&self) -> Vec<usize> {
+        let rest = [self.label, self.group, self.id];
+        let mut all: Vec<usize> =
+            self.text.iter().copied().chain(rest.into_iter().flatten()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+/// Finds the columns among `names`; what is not told is guessed, as long as the names leave one answer.
+///
+/// # Errors
+/// A column that is not there, with the nearest name; a name that stands there twice; no column that
+/// could be the text, or (where rows need one) the label.
+pub(crate) fn pick(
+    path: &Path,
+    names: &[String],
+    told: &ColumnSettings,
+    labelled: bool,
+) -> Result<Picks> {
+    let find = |column: &String| find(path, names, column);
+    let mut picks = Picks {
+        text: told.text.iter().map(find).collect::<Result<_>>()?,
+        label: told.label.as_ref().map(find).transpose()?,
+        group: told.group.as_ref().map(find).transpose()?,
+        id: told.id.as_ref().map(find).transpose()?,
+    };
+    let known = |candidates: &[&str]| {
+        let named =
+            |name: &&str| names.iter().find(|known| known.trim().eq_ignore_ascii_case(name));
+        candidates.iter().find_map(named)
+    };
+    // By name again: two columns called `text` are no answer.
+    let guess = |candidates: &[&str]| known(candidates).map(find).transpose();
+    if picks.text.is_empty() {
+        picks.text.extend(guess(&TEXTS)?);
+    }
+    if picks.label.is_none() {
+        picks.label = guess(&LABELS)?.filter(|at| !picks.text.contains(at));
+    }
+    picks.group = if picks.group.is_none() { guess(&["group"])? } else { picks.group };
+    picks.id = if picks.id.is_none() { guess(&["id"])? } else { picks.id };
+    // Of two columns, what the one is not the other is.
+    match (picks.text.as_slice(), picks.label, names.len()) {
+        ([], None, 1) => picks.text.push(0),
+        ([], Some(label), 2) => picks.text.push(1 - label),
+        ([text], None, 2) if labelled => picks.label = Some(1 - text),
+        _ => {}
+    }
+    let missing = |what: &str| {
+        Err(Error::MissingColumn {
+            path: path.to_owned(),
+            column: what.to_owned(),
+            suggestion: None,
+            known: names.to_vec(),
+        })
+    };
+    if picks.text.is_empty() {
+        return missing("that is known to hold the text; name it or give its number");
+    }
+    if labelled && picks.label.is_none() {
+        return missing(
+            "that is known to hold the label; name it or give its number (without labels a text \
+             belongs to the split `unsupervised`)",
+        );
+    }
+    Ok(picks)
+}
+
+/// A column by its name, else by its number from 1.
+fn find(path: &Path, names: &[String], column: &String) -> Result<usize> {
+    let mut named = (0..names.len()).filter(|&at| names[at].trim() == column.trim());
+    match (named.next(), named.next()) {
+        (Some(at), None) => return Ok(at),
+        (Some(one), Some(other)) => {
+            return Err(Error::Malformed {
+                place: crate::error::Place::file(path),
+                problem: format!(
+                    "columns {} and {} are both called `{column}`; name one of them otherwise",
+                    one + 1,
+                    other + 1
+                ),
+            });
+        }
+        _ => {}
+    }
+    if let Some(number) = column.parse::<usize>().ok().filter(|&n| (1..=names.len()).contains(&n)) {
+        return Ok(number - 1);
+    }
+    let near = names
+        .iter()
+        .map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &column.to_lowercase()), name))
+        .filter(|(similarity, _)| *similarity > 0.75)
+        .max_by(|left, right| left.0.total_cmp(&right.0));
+    Err(Error::MissingColumn {
+        path: path.to_owned(),
+        column: format!("`{column}`"),
+        suggestion: near.map(|(_, name)| name.clone()),
+        known: names.to_vec(),
+    })
+}

@@ -1,0 +1,165 @@
+//! A file's bytes, whatever it is packed in: gzip or Zstandard by its first bytes, not by its name.
+//!
+//! ```text
+//! 1f 8b            gzip (several members count as one)
+//! 28 b5 2f fd      Zstandard (several frames count as one)
+//! ef bb bf         UTF-8's byte-order mark: passed over
+//! ff fe | fe ff    UTF-16's (or UTF-32's): refused
+//! ```
+
+mod frame;
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+
+pub(crate) use frame::{Frame, Frames, Problem};
+
+use crate::error::{Error, Place, Result};
+use crate::settings::Limits;
+
+const BUFFER: usize = 1 << 17;
+
+/// Up to here any ratio is fine: small files of repeated rows pack very well.
+const FREE_BYTES: u64 = 64 << 20;
+
+/// The largest window a Zstandard file may ask for: 128 MiB, the default of its own tool.
+const ZSTD_WINDOW_LOG: u32 = 27;
+
+/// How a file is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+/// A file's unpacked bytes, without their byte-order mark.
+pub(crate) struct Input {
+    path: PathBuf,
+    packing: Packing,
+    reader: Box<dyn BufRead>,
+}
+
+impl Input {
+    /// # Errors
+    /// An empty file; UTF-16, by its byte-order mark.
+    pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Self> {
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        let size = file.metadata().map_err(Error::io("open", path))?.len();
+        let mut file = BufReader::with_capacity(BUFFER, file);
+        let start = file.fill_buf().map_err(Error::io("read", path))?;
+        let (packing, reader): (_, Box<dyn Read>) = match start {
+            [] => return Err(Error::Empty { place: Place::file(path) }),
+            [0x1f, 0x8b, ..] => (Packing::Gzip, Box::new(MultiGzDecoder::new(file))),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(file)
+                    .map_err(Error::io("unpack", path))?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(Error::io("unpack", path))?;
+                (Packing::Zstd, Box::new(decoder))
+            }
+            _ => (Packing::Plain, Box::new(file)),
+        };
+        let most = match packing {
+            Packing::Plain => u64::MAX,
+            _ => size.saturating_mul(limits.expansion).max(FREE_BYTES),
+        };
+        let reader = Bounded { inner: reader, left: most, most };
+        let reader = Box::new(BufReader::with_capacity(BUFFER, reader));
+        Self { path: path.to_owned(), packing, reader }.without_mark()
+    }
+
+    /// Bytes that were read before, such as a sample.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let reader = Box::new(Cursor::new(bytes.to_vec()));
+        Self { path: PathBuf::new(), packing: Packing::Plain, reader }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The first bytes, up to `most`, and whether these are all.
+    pub(crate) fn sample(mut self, most: usize) -> Result<(Vec<u8>, bool)> {
+        let mut bytes = Vec::new();
+        let read = (&mut self.reader).take(most as u64).read_to_end(&mut bytes);
+        read.map_err(|error| self.fault(error, 0))?;
+        let rest = self.reader.fill_buf().map(<[u8]>::is_empty);
+        let complete = rest.map_err(|error| self.fault(error, 0))?;
+        Ok((bytes, complete))
+    }
+
+    /// Everything, as long as it is no more than `most` bytes.
+    pub(crate) fn whole(self, most: usize) -> Result<Vec<u8>> {
+        let path = self.path.clone();
+        let (bytes, complete) = self.sample(most)?;
+        if !complete {
+            return Err(Error::too_long(Place::file(&path), most));
+        }
+        Ok(bytes)
+    }
+
+    fn without_mark(self) -> Result<Self> {
+        let Self { path, packing, mut reader } = self;
+        let mut start = Vec::new();
+        let read = (&mut reader).take(3).read_to_end(&mut start);
+        let mut input = Self { path, packing, reader };
+        read.map_err(|error| input.fault(error, 0))?;
+        if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = start.as_slice() {
+            return Err(Error::Malformed {
+                place: Place::file(&input.path),
+                problem: "begins with UTF-16's byte-order mark; convert it to UTF-8".to_owned(),
+            });
+        }
+        if start.starts_with(b"\xef\xbb\xbf") {
+            start.clear();
+        }
+        input.reader = Box::new(Cursor::new(start).chain(input.reader));
+        Ok(input)
+    }
+
+    /// What a failed read means: the disk's refusal, a damaged archive, or one that unpacks without end.
+    fn fault(&self, error: io::Error, line: u64) -> Error {
+        let place = Place::file(&self.path);
+        let place = if line == 0 { place } else { place.at_line(line) };
+        if let Some(Bomb { most }) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            return Error::TooLarge {
+                place,
+                found: "unpacks to".to_owned(),
+                limit: format!(
+                    "{most} bytes, many times its size; unpack it first if it is meant to"
+                ),
+            };
+        }
+        if self.packing == Packing::Plain || error.raw_os_error().is_some() {
+            return Error::io("read", &self.path)(error);
+        }
+        Error::Damaged { place, source: error }
+    }
+}
+
+/// Counts what a decompressor gives, and stops it.
+struct Bounded {
+    inner: Box<dyn Read>,
+    left: u64,
+    most: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("more than {most} bytes")]
+struct Bomb {
+    most: u64,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        let Some(left) = self.left.checked_sub(read as u64) else {
+            return Err(io::Error::other(Bomb { most: self.most }));
+        };
+        self.left = left;
+        Ok(read)
+    }
+}

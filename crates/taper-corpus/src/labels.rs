@@ -1,0 +1,197 @@
+//! Labels as words to labels as numbers: the class names, in the order of first use or as given.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, Place, Result};
+
+/// More different labels than this are no classes: some other column was taken for the label.
+const MOST: usize = 1 << 16;
+
+/// The classes of a data set. Learned from its first split, then only asked.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Labels {
+    names: Vec<String>,
+    /// Label as it is written -> its number.
+    numbers: HashMap<String, u32>,
+    /// Label without case and surrounding blanks -> as it was written first.
+    folded: HashMap<String, String>,
+    /// Whether the names were given.
+    given: bool,
+    /// Given names that stand for numbers: the smallest number there can be, once it is known.
+    base: Option<u64>,
+}
+
+impl Labels {
+    pub(crate) fn new(given: &[String]) -> Self {
+        let mut labels = Self { given: !given.is_empty(), ..Self::default() };
+        for name in given {
+            labels.add(name);
+        }
+        labels
+    }
+
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Sees a label of the split that says which classes there are.
+    ///
+    /// # Errors
+    /// One that differs from another only by case or surrounding blanks, or that is not among the given
+    /// names; more labels than there can be classes.
+    pub(crate) fn learn(&mut self, label: &str, place: impl Fn() -> Place) -> Result<()> {
+        if self.numbers.contains_key(label) {
+            return Ok(());
+        }
+        if let Some(number) = whole_number(label).filter(|_| self.names_stand_for_numbers()) {
+            if number > self.names.len() as u64 {
+                return Err(self.unknown(label, place()));
+            }
+            // From 0 as soon as a 0 is seen, else from 1.
+            self.base = Some(self.base.unwrap_or(1).min(number));
+            return Ok(());
+        }
+        self.ambiguous(label, &place)?;
+        if self.given {
+            return Err(self.unknown(label, place()));
+        }
+        if self.names.len() == MOST {
+            return Err(Error::Malformed {
+                place: place(),
+                problem: format!(
+                    "the label {label:?} is one of more than {MOST} different ones; is another column \
+                     the label?"
+                ),
+            });
+        }
+        self.add(label);
+        Ok(())
+    }
+
+    /// All labels are seen: classes that are whole numbers are put in the order of their size.
+    pub(crate) fn settle(&mut self) {
+        let sizes: Option<Vec<u64>> = self.names.iter().map(|name| whole_number(name)).collect();
+        if let Some(sizes) = sizes.filter(|_| !self.given) {
+            let mut order: Vec<(u64, String)> = sizes.into_iter().zip(self.names.clone()).collect();
+            order.sort();
+            self.names = order.into_iter().map(|(_, name)| name).collect();
+            let numbers = self.names.iter().zip(0..).map(|(name, number)| (name.clone(), number));
+            self.numbers = numbers.collect();
+        }
+        // A name is called as it is, without the blanks that every row writes around it.
+        for name in &mut self.names {
+            *name = name.trim().to_owned();
+        }
+    }
+
+    /// # Errors
+    /// A label that is none of the classes.
+    pub(crate) fn number(&self, label: &str, place: impl Fn() -> Place) -> Result<u32> {
+        if let Some(&number) = self.numbers.get(label) {
+            return Ok(number);
+        }
+        if let (Some(base), Some(found)) = (self.base, whole_number(label)) {
+            let number = found.checked_sub(base).filter(|&number| number < self.names.len() as u64);
+            return number.map(|number| number as u32).ok_or_else(|| self.unknown(label, place()));
+        }
+        self.ambiguous(label, &place)?;
+        Err(self.unknown(label, place()))
+    }
+
+    fn add(&mut self, label: &str) {
+        self.numbers.insert(label.to_owned(), self.names.len() as u32);
+        self.folded.insert(fold(label), label.to_owned());
+        self.names.push(label.to_owned());
+    }
+
+    fn names_stand_for_numbers(&self) -> bool {
+        self.given && !self.names.iter().any(|name| whole_number(name).is_some())
+    }
+
+    fn ambiguous(&self, label: &str, place: &impl Fn() -> Place) -> Result<()> {
+        self.folded.get(&fold(label)).map_or(Ok(()), |like| {
+            Err(Error::AmbiguousLabel {
+                place: place(),
+                found: label.to_owned(),
+                like: like.clone(),
+            })
+        })
+    }
+
+    fn unknown(&self, label: &str, place: Place) -> Error {
+        Error::UnknownLabel { place, found: label.to_owned(), classes: self.names.clone() }
+    }
+}
+
+fn fold(label: &str) -> String {
+    label.trim().to_lowercase()
+}
+
+fn whole_number(label: &str) -> Option<u64> {
+    let digits = label.trim();
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+
+    use super::*;
+
+    fn place() -> Place {
+        Place::file(Path::new("x.csv")).at_line(7)
+    }
+
+    fn learned(given: &[&str], labels: &[&str]) -> Result<Labels> {
+        let given: Vec<String> = given.iter().map(|&name| name.to_owned()).collect();
+        let mut learned = Labels::new(&given);
+        for label in labels {
+            learned.learn(label, place)?;
+        }
+        learned.settle();
+        Ok(learned)
+    }
+
+    #[test]
+    fn names_keep_the_order_of_first_use_and_numbers_that_of_size() {
+        let labels = learned(&[], &["sport", "art", "sport", " law "]).unwrap();
+        assert_eq!(labels.names(), ["sport", "art", "law"]);
+        assert_eq!(labels.number(" law ", place).unwrap(), 2);
+        let labels = learned(&[], &["10", "9", "2"]).unwrap();
+        assert_eq!(labels.names(), ["2", "9", "10"]);
+        assert_eq!(labels.number("10", place).unwrap(), 2);
+        let labels = learned(&["art", "sport"], &["sport"]).unwrap();
+        assert_eq!(labels.names(), ["art", "sport"]);
+        assert_eq!(labels.number("sport", place).unwrap(), 1);
+    }
+
+    #[test]
+    fn given_names_stand_for_numbers_from_0_or_1() {
+        let labels = learned(&["world", "sports"], &["2", "1"]).unwrap();
+        assert_eq!(["1", "2"].map(|label| labels.number(label, place).unwrap()), [0, 1]);
+        let labels = learned(&["neg", "pos"], &["1", "0"]).unwrap();
+        assert_eq!(["0", "1"].map(|label| labels.number(label, place).unwrap()), [0, 1]);
+        let message = labels.number("2", place).unwrap_err().to_string();
+        assert!(message.contains("line 7 has the unknown label 2"), "{message}");
+    }
+
+    #[test]
+    fn labels_that_differ_by_case_or_blanks_are_refused() {
+        for pair in [["Pos", "pos"], ["pos ", "pos"], ["\u{c9}t\u{e9}", "\u{e9}t\u{e9}"]] {
+            let message = learned(&[], &pair).unwrap_err().to_string();
+            assert!(message.contains("only by case or surrounding blanks"), "{message}");
+            assert!(message.contains("x.csv, line 7"), "{message}");
+        }
+        // Both given are both meant.
+        learned(&["pos", "Pos"], &["pos", "Pos"]).unwrap();
+        assert!(learned(&["pos"], &["Pos"]).unwrap_err().to_string().contains("only by case"));
+    }
+
+    #[test]
+    fn unbounded_labels_are_no_classes() {
+        let mut labels = Labels::new(&[]);
+        let refused = (0..=MOST).find_map(|n| labels.learn(&format!("t{n}"), place).err());
+        assert!(refused.unwrap().to_string().contains("is another column the label?"));
+    }
+}

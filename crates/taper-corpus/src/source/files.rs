@@ -1,0 +1,350 @@
+//! A data set of files whose format and columns were told or detected: any number of them, in splits.
+//!
+//! All rows are read twice. The first time they are counted and fingerprinted, and the classes are
+//! learned from the first split (`train`, where there is one); the second time they are handed out. What
+//! is kept between the two are class names and counts.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use crate::error::{Error, Place, Position, Result};
+use crate::format::{BadRow, DataFile, Raw, Reading, Row, class_names, detect};
+use crate::labels::Labels;
+use crate::layout::{UNSUPERVISED, split_rank};
+use crate::record::Record;
+use crate::reject::Rejected;
+use crate::settings::{ColumnSettings, OnError, SourceSettings};
+use crate::source::find::{self, Found};
+use crate::source::{Reject, Visit};
+
+/// Files of labelled texts: CSV and its kin, JSON lines, Parquet, fastText's and TREC's lines, plain
+/// text, or a folder per class.
+///
+/// Splits come in the order train, validation, test, unsupervised, others. The row of a split that has
+/// no `id` is called by its place, `train/17`; the text of a class folder `train/CLASS/FILE`.
+#[derive(Debug, Clone)]
+pub struct FileSource {
+    root: PathBuf,
+    settings: SourceSettings,
+    pub(super) splits: Vec<(String, Vec<DataFile>)>,
+    pub(super) notes: Vec<String>,
+    survey: Arc<OnceLock<Survey>>,
+}
+
+/// What the first reading finds.
+#[derive(Debug)]
+struct Survey {
+    labels: Labels,
+    records: String,
+}
+
+impl FileSource {
+    /// # Errors
+    /// Nothing that can be read there; see [`find`].
+    pub(super) fn open(path: &Path, settings: &SourceSettings) -> Result<Self> {
+        Self::of(path, find::find(path, settings)?, settings)
+    }
+
+    pub(super) fn of(root: &Path, found: Found, settings: &SourceSettings) -> Result<Self> {
+        let mut splits: Vec<(String, Vec<DataFile>)> = Vec::new();
+        let mut add = |split: &str, file| match splits.iter_mut().find(|known| known.0 == split) {
+            Some((_, files)) => files.push(file),
+            None => splits.push((split.to_owned(), vec![file])),
+        };
+        // Files of a split with the same ending are written alike; the first one tells how.
+        let mut looks = HashMap::new();
+        for (split, path) in found.files {
+            let key = (split.clone(), crate::format::extension(&path));
+            if !looks.contains_key(&key) {
+                looks.insert(key.clone(), detect(&path, settings)?);
+            }
+            let detected = &looks[&key];
+            let default = if detected.reading == Reading::Text { UNSUPERVISED } else { "train" };
+            let split = split.unwrap_or_else(|| default.to_owned());
+            let file = DataFile {
+                path,
+                reading: detected.reading.clone(),
+                names: detected.names.clone(),
+                columns: detected.columns.clone(),
+                labelled: split != UNSUPERVISED,
+            };
+            add(&split, file);
+        }
+        if !found.classes.is_empty() && settings.columns != ColumnSettings::default() {
+            return Err(Error::Settings {
+                key: "columns",
+                problem: "a folder per class has no columns".to_owned(),
+            });
+        }
+        for (split, path) in found.classes {
+            let (reading, columns) = (Reading::Folder, ColumnSettings::default());
+            add(&split, DataFile { path, reading, names: Vec::new(), columns, labelled: true });
+        }
+        splits.sort_by(|a, b| (split_rank(&a.0), &a.0).cmp(&(split_rank(&b.0), &b.0)));
+        let mut settings = settings.clone();
+        if settings.label_names.is_empty() {
+            settings.label_names = named_by_parquet(&splits)?;
+        }
+        let (root, notes, survey) = (root.to_owned(), found.notes, Arc::default());
+        Ok(Self { root, settings, splits, notes, survey })
+    }
+
+    /// What was opened.
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// The settings, with the class names that Parquet files bring.
+    pub(super) fn settings(&self) -> &SourceSettings {
+        &self.settings
+    }
+
+    /// # Errors
+    /// As [`Self::for_each`]: the names are known once all rows of the first split are read.
+    pub(super) fn class_names(&self) -> Result<Vec<String>> {
+        Ok(self.survey()?.labels.names().to_vec())
+    }
+
+    /// Of the rows and class names, whatever they were written in.
+    pub(super) fn fingerprint(&self) -> Result<String> {
+        let survey = self.survey()?;
+        let mut hasher = blake3::Hasher::new_derive_key("taper-corpus 2026 rows of files");
+        hasher.update(survey.records.as_bytes());
+        for name in survey.labels.names() {
+            framed(&mut hasher, name);
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    pub(super) fn for_each(&self, visit: &mut Visit<'_>, reject: &mut Reject<'_>) -> Result<()> {
+        let survey = self.survey()?;
+        let mut records = blake3::Hasher::new();
+        self.rows(&mut |mut seen| {
+            let raw = std::mem::replace(&mut seen.raw, Ok(Raw::default()));
+            let raw = match raw {
+                Ok(raw) => raw,
+                Err(bad) => {
+                    records.update(BAD);
+                    return self.refuse(&seen, *bad, reject);
+                }
+            };
+            let id = hash(&mut records, &seen, &raw);
+            let number = |label: &String| survey.labels.number(label, || seen.place());
+            match raw.label.as_ref().map(number).transpose() {
+                Ok(label) => {
+                    visit(seen.split, Record { id, text: raw.text, label, group: raw.group })
+                }
+                Err(error) => {
+                    let content = raw.label.unwrap_or_default();
+                    self.refuse(&seen, BadRow { error, content }, reject)
+                }
+            }
+        })?;
+        if records.finalize().to_hex().as_str() != survey.records {
+            return Err(Error::Changed { path: self.root.clone() });
+        }
+        Ok(())
+    }
+
+    /// Reads everything once, and only once.
+    fn survey(&self) -> Result<&Survey> {
+        if let Some(survey) = self.survey.get() {
+            return Ok(survey);
+        }
+        let mut labels = Labels::new(&self.settings.label_names);
+        let mut records = blake3::Hasher::new();
+        let (mut accepted, mut settled) = (0_u64, false);
+        let first = self.splits.first().map_or("", |split| split.0.as_str());
+        self.rows(&mut |mut seen| {
+            let raw = match std::mem::replace(&mut seen.raw, Ok(Raw::default())) {
+                Ok(raw) => raw,
+                Err(bad) => {
+                    records.update(BAD);
+                    return self.refuse(&seen, *bad, &mut |_| Ok(()));
+                }
+            };
+            hash(&mut records, &seen, &raw);
+            if seen.split != first && !settled {
+                labels.settle();
+                settled = true;
+            }
+            let place = || seen.place();
+            let known = match &raw.label {
+                None => Ok(()),
+                Some(label) if settled => labels.number(label, place).map(|_| ()),
+                Some(label) => labels.learn(label, place),
+            };
+            if let Err(error) = known {
+                return self
+                    .refuse(&seen, BadRow { error, content: String::new() }, &mut |_| Ok(()));
+            }
+            accepted += u64::from(seen.split == first);
+            Ok(())
+        })?;
+        if !settled {
+            labels.settle();
+        }
+        if accepted == 0 {
+            let (place, split) = (Place::file(&self.root), Some(first.to_owned()));
+            return Err(Error::NoRows { place, split });
+        }
+        let records = records.finalize().to_hex().to_string();
+        Ok(self.survey.get_or_init(|| Survey { labels, records }))
+    }
+
+    /// Hands out every row, in order, and no other than those of a text that can be used.
+    fn rows(&self, handle: &mut dyn FnMut(Seen<'_>) -> Result<()>) -> Result<()> {
+        for (split, files) in &self.splits {
+            let mut number = 0;
+            for file in files {
+                let mut rows = file.open(&self.settings.limits)?;
+                while let Some(row) = rows.next()? {
+                    let path = rows.path();
+                    let folder = file.reading == Reading::Folder;
+                    handle(self.seen(split, number, path, folder, row))?;
+                    number += 1;
+                }
+            }
+            if number == 0 {
+                let path = files.first().map_or(&self.root, |file| &file.path);
+                let (place, split) = (Place::file(path), Some(split.clone()));
+                return Err(Error::NoRows { place, split });
+            }
+        }
+        Ok(())
+    }
+
+    /// The first rows, at most `most`, bad ones among them.
+    pub(super) fn first_rows(&self, most: usize) -> Result<Vec<(String, Result<Raw, String>)>> {
+        let mut first = Vec::new();
+        for (split, files) in &self.splits {
+            for file in files {
+                let mut rows = file.open(&self.settings.limits)?;
+                while first.len() < most
+                    && let Some(row) = rows.next()?
+                {
+                    let seen = self.seen(split, 0, rows.path(), false, row);
+                    first.push((split.clone(), seen.raw.map_err(|bad| bad.error.to_string())));
+                }
+            }
+        }
+        Ok(first)
+    }
+
+    fn seen<'a>(
+        &self,
+        split: &'a str,
+        number: u64,
+        path: &'a Path,
+        folder: bool,
+        row: Row,
+    ) -> Seen<'a> {
+        let mut seen = Seen { split, number, path, folder, position: row.position, raw: row.raw };
+        if let Ok(raw) = &seen.raw
+            && let Some(error) = self.unusable(&seen, raw)
+        {
+            let content = raw.text.chars().take(256).collect();
+            seen.raw = Err(Box::new(BadRow { error, content }));
+        }
+        seen
+    }
+
+    fn unusable(&self, seen: &Seen<'_>, raw: &Raw) -> Option<Error> {
+        let most = self.settings.limits.row_bytes;
+        if raw.text.len() > most {
+            return Some(Error::too_long(seen.place(), most));
+        }
+        if memchr::memchr(0, raw.text.as_bytes()).is_some() {
+            return Some(Error::Malformed {
+                place: seen.place(),
+                problem: "the text holds a NUL byte; is it UTF-16, or no text?".to_owned(),
+            });
+        }
+        (raw.label.is_none() && seen.split != UNSUPERVISED).then(|| Error::MissingLabel {
+            place: seen.place(),
+            split: seen.split.to_owned(),
+            classes: self.settings.label_names.clone(),
+        })
+    }
+
+    fn refuse(&self, seen: &Seen<'_>, bad: BadRow, reject: &mut Reject<'_>) -> Result<()> {
+        if self.settings.on_error == OnError::Stop {
+            return Err(bad.error);
+        }
+        let file =
+            seen.path.strip_prefix(&self.root).ok().filter(|file| file.file_name().is_some());
+        let file = file.or_else(|| seen.path.file_name().map(Path::new)).unwrap_or(seen.path);
+        reject(Rejected::new(seen.split, file, seen.position, &bad.error, bad.content))
+    }
+}
+
+/// What stands in the fingerprint for a row that is passed over.
+const BAD: &[u8] = b"a row that is not as it should be";
+
+/// A row on its way.
+struct Seen<'a> {
+    split: &'a str,
+    /// Its place in the split, from 0.
+    number: u64,
+    path: &'a Path,
+    /// Whether it is the file of a class folder.
+    folder: bool,
+    position: Option<Position>,
+    raw: Result<Raw, Box<BadRow>>,
+}
+
+impl Seen<'_> {
+    fn place(&self) -> Place {
+        Place { position: self.position, ..Place::file(self.path) }
+    }
+}
+
+/// Adds a row, and gives its id.
+fn hash(hasher: &mut blake3::Hasher, seen: &Seen<'_>, raw: &Raw) -> String {
+    let id = match &raw.id {
+        Some(id) if seen.folder => format!("{}/{id}", seen.split),
+        Some(id) => id.clone(),
+        None => format!("{}/{}", seen.split, seen.number),
+    };
+    framed(hasher, seen.split);
+    framed(hasher, &id);
+    framed(hasher, &raw.text);
+    for word in [&raw.label, &raw.group] {
+        hasher.update(&[u8::from(word.is_some())]);
+        framed(hasher, word.as_deref().unwrap_or(""));
+    }
+    id
+}
+
+/// The length goes first, so that no two rows share a byte string.
+fn framed(hasher: &mut blake3::Hasher, text: &str) {
+    hasher.update(&(text.len() as u64).to_le_bytes());
+    hasher.update(text.as_bytes());
+}
+
+/// The class names that Parquet files bring.
+///
+/// # Errors
+/// Files that disagree.
+fn named_by_parquet(splits: &[(String, Vec<DataFile>)]) -> Result<Vec<String>> {
+    let mut named: Option<Vec<String>> = None;
+    let files = splits.iter().flat_map(|(_, files)| files);
+    for file in files.filter(|file| file.reading == Reading::Parquet) {
+        let Some(names) = class_names(file)? else {
+            continue;
+        };
+        if let Some(earlier) = named.as_ref().filter(|earlier| **earlier != names) {
+            return Err(Error::Malformed {
+                place: Place::file(&file.path),
+                problem: format!(
+                    "names the classes {}, but another file of the data set {}; they must agree",
+                    names.join(", "),
+                    earlier.join(", ")
+                ),
+            });
+        }
+        named = Some(names);
+    }
+    Ok(named.unwrap_or_default())
+}

@@ -1,0 +1,199 @@
+//! Which files belong to which split: as told, or by their names.
+//!
+//! ```text
+//! a file                  all of it, `train`; plain text has no labels and is `unsupervised`
+//! a glob                  its files, as below
+//! a folder of files       by a word in each name: train | test | validation, valid, val, dev |
+//!                         unsupervised, unsup, unlabelled, unlabeled. Where some names have such a word,
+//!                         the others are passed over; where none has, all are `train`
+//! a folder of folders     with such words as names: splits, of files or of classes; else classes
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Place, Result};
+use crate::format::{class_folders, extension};
+use crate::layout::{UNSUPERVISED, check_split_name};
+use crate::settings::{Format, SourceSettings};
+
+/// Files by split (`None`: not told by the name), and what was passed over.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) files: Vec<(Option<String>, PathBuf)>,
+    /// Folders of classes, by split.
+    pub(super) classes: Vec<(String, PathBuf)>,
+    pub(super) notes: Vec<String>,
+}
+
+/// The endings of files that are data, before `.gz` and `.zst`.
+const DATA: [&str; 10] =
+    ["csv", "tsv", "tab", "psv", "jsonl", "ndjson", "json", "parquet", "label", "ft"];
+
+/// The split that a word names.
+fn split_of(word: &str) -> Option<&'static str> {
+    Some(match word.to_lowercase().as_str() {
+        "train" | "training" => "train",
+        "test" | "testing" => "test",
+        "validation" | "valid" | "val" | "dev" => "validation",
+        "unsupervised" | "unsup" | "unlabelled" | "unlabeled" => UNSUPERVISED,
+        _ => return None,
+    })
+}
+
+/// The split that a file's name tells: `train_5500.label`, `test-00000-of-00001.parquet`.
+fn split_in(path: &Path) -> Option<&'static str> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.split(|c: char| !c.is_alphanumeric()).find_map(split_of)
+}
+
+/// # Errors
+/// Nothing there; a pattern that no file matches.
+pub(super) fn find(path: &Path, settings: &SourceSettings) -> Result<Found> {
+    if !settings.files.is_empty() {
+        return told(path, &settings.files);
+    }
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => folder(path, settings),
+        Ok(_) => Ok(Found { files: vec![(None, path.to_owned())], ..Found::default() }),
+        Err(error) if is_pattern(path) => {
+            let files = matches(path)?;
+            if files.is_empty() { Err(Error::io("open", path)(error)) } else { Ok(by_name(files)) }
+        }
+        Err(error) => Err(Error::io("open", path)(error)),
+    }
+}
+
+/// Whether a path is meant as a glob.
+pub(super) fn is_pattern(path: &Path) -> bool {
+    path.to_string_lossy().contains(['*', '?', '['])
+}
+
+fn told(root: &Path, told: &BTreeMap<String, Vec<String>>) -> Result<Found> {
+    let mut found = Found::default();
+    for (split, patterns) in told {
+        check_split_name(split)?;
+        for pattern in patterns {
+            let path = root.join(pattern);
+            let files = if path.is_file() { vec![path] } else { matches(&path)? };
+            if files.is_empty() {
+                return Err(Error::NotASource {
+                    path: root.to_owned(),
+                    found: format!("no file matches `{pattern}`, given for the split `{split}`"),
+                });
+            }
+            found.files.extend(files.into_iter().map(|file| (Some(split.clone()), file)));
+        }
+    }
+    let mut known: Vec<&PathBuf> = found.files.iter().map(|file| &file.1).collect();
+    known.sort();
+    if let Some(twice) = known.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Error::Settings {
+            key: "files",
+            problem: format!("{} is given twice; a file belongs to one split", twice[0].display()),
+        });
+    }
+    Ok(found)
+}
+
+/// Files that match, in the order of their names.
+fn matches(pattern: &Path) -> Result<Vec<PathBuf>> {
+    let wrong = |problem: String| Error::Settings { key: "files", problem };
+    let text =
+        pattern.to_str().ok_or_else(|| wrong(format!("{} is not UTF-8", pattern.display())))?;
+    let paths = glob::glob(text).map_err(|error| wrong(format!("`{text}`: {error}")))?;
+    let mut files = Vec::new();
+    for path in paths {
+        let path = path.map_err(|error| {
+            let path = error.path().to_owned();
+            Error::io("list", &path)(error.into())
+        })?;
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+fn by_name(files: Vec<PathBuf>) -> Found {
+    let mut found = Found::default();
+    if !files.iter().any(|path| split_in(path).is_some()) {
+        found.files = files.into_iter().map(|path| (None, path)).collect();
+        return found;
+    }
+    for path in files {
+        match split_in(&path) {
+            Some(split) => found.files.push((Some(split.to_owned()), path)),
+            None => found.notes.push(format!(
+                "{} is passed over: its name tells no split",
+                path.file_name().unwrap_or_default().to_string_lossy()
+            )),
+        }
+    }
+    found
+}
+
+fn folder(dir: &Path, settings: &SourceSettings) -> Result<Found> {
+    let mut found = Found::default();
+    let (mut names, mut files, mut folders) = (Vec::new(), Vec::new(), Vec::new());
+    for entry in fs::read_dir(dir).map_err(Error::io("list", dir))? {
+        let path = entry.map_err(Error::io("list", dir))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        if path.is_dir() {
+            folders.push(path);
+        } else {
+            files.push(path);
+        }
+        names.push(name);
+    }
+    names.sort();
+    files.sort();
+    folders.sort();
+    let is_data = |path: &PathBuf| DATA.contains(&extension(path).as_str());
+    // A text file is data where its name tells a split; else it is somebody's README.
+    let is_text = |path: &PathBuf| {
+        ["txt", "text"].contains(&extension(path).as_str()) && split_in(path).is_some()
+    };
+    files.retain(|path| is_data(path) || is_text(path));
+    let told_folders = settings.format == Some(Format::Folders);
+    if !told_folders && !files.is_empty() {
+        return Ok(by_name(files));
+    }
+    let splits: Vec<(&str, &PathBuf)> = folders
+        .iter()
+        .filter_map(|path| Some((split_of(&path.file_name()?.to_string_lossy())?, path)))
+        .collect();
+    if splits.is_empty() {
+        let classes = class_folders(dir)?.unwrap_or_default();
+        found.classes = classes.into_iter().map(|class| ("train".to_owned(), class)).collect();
+    }
+    for (split, path) in splits {
+        if let Some(classes) = class_folders(path)? {
+            found.classes.extend(classes.into_iter().map(|class| (split.to_owned(), class)));
+        } else {
+            let inner = matches(&path.join("*"))?;
+            let inner = inner.into_iter().filter(|path| is_data(path) || is_text(path));
+            found.files.extend(inner.map(|path| (Some(split.to_owned()), path)));
+        }
+    }
+    if found.classes.is_empty() && found.files.is_empty() {
+        return Err(Error::NotASource {
+            path: dir.to_owned(),
+            found: super::describe_entries(&names),
+        });
+    }
+    if let (Some((_, class)), Some((_, file))) = (found.classes.first(), found.files.first()) {
+        return Err(Error::Malformed {
+            place: Place::file(file),
+            problem: format!(
+                "a file of a split, where {} is a folder of a class; give every split the same form",
+                class.display()
+            ),
+        });
+    }
+    Ok(found)
+}
