@@ -7,8 +7,6 @@ mod subwords;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use serde::{Deserialize, Serialize};
-
 pub use coverage::{Coverage, Gains, MissingWord, Reach};
 pub use missing::Missing;
 
@@ -18,8 +16,7 @@ use crate::vectors::Vectors;
 use crate::vocabulary::{TokenCounts, Vocabulary};
 
 /// Under which spelling a word's vector is looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Case {
     /// As it is written.
     #[default]
