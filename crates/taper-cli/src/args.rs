@@ -75,7 +75,8 @@ pub(crate) struct RecipeChoice {
     pub(crate) on_error: Option<OnError>,
 
     /// Word vectors, instead of the recipe's: `sample`, `glove.6B` (from the Hub), `none`, or a
-    /// .txt, .zip, .gz or .zst file in GloVe's format.
+    /// file of GloVe, word2vec or fastText (text or binary, in a .zip, .gz or .zst too) or a safetensors
+    /// matrix.
     #[arg(long, value_name = "sample|glove.6B|none|PATH")]
     pub(crate) vectors: Option<String>,
 

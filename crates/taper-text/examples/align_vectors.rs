@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use taper_text::{
     AlignOptions, Alignment, Case, Missing, Normalization, TokenCounts, Tokenizer, Vocabulary,
-    VocabularyOptions, align, read_vectors,
+    VocabularyOptions, align, read_vectors, spellings,
 };
 
 const TEXTS: &str =
@@ -69,8 +69,8 @@ fn run(
 
     let options =
         AlignOptions { case: Case::Fallback, missing: Missing::Normal { std: 0.1 }, seed: 1 };
-    let needed = options.case.spellings(&vocabulary);
-    let vectors = read_vectors(vectors, None, dimensions, &|word| needed.contains(word))?;
+    let needed = spellings(&vocabulary);
+    let (vectors, _) = read_vectors(vectors, None, dimensions, &|word| needed.contains(word))?;
     let alignment = align(&vocabulary, &counts, &vectors, &options)?;
     let coverage = &alignment.coverage;
     let share = |part: u64| 100.0 * part as f64 / coverage.tokens as f64;

@@ -95,7 +95,7 @@ pub enum Error {
         expected: String,
     },
 
-    /// A bad line in a file of word vectors.
+    /// A bad line in a text file of word vectors.
     #[error("{}{}, line {line}: {problem}", path.display(), in_member(member.as_deref()))]
     VectorLine {
         /// The file.
@@ -107,9 +107,22 @@ pub enum Error {
         /// What is wrong with it.
         problem: LineProblem,
     },
+
+    /// A bad row in a binary file of word vectors.
+    #[error("{}{}, row {row}: {problem}", path.display(), in_member(member.as_deref()))]
+    VectorRow {
+        /// The file.
+        path: PathBuf,
+        /// The member, where the file is an archive.
+        member: Option<String>,
+        /// The number of the row, counted from 1.
+        row: u64,
+        /// What is wrong with it.
+        problem: LineProblem,
+    },
 }
 
-/// What is wrong with one line of a file of word vectors.
+/// What is wrong with one line or row of a file of word vectors.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineProblem {
@@ -145,40 +158,50 @@ pub enum LineProblem {
         /// What stands there.
         found: String,
     },
-    /// The word is not UTF-8.
-    #[error("the word is not UTF-8 (`{lossy}`), expected UTF-8 text")]
-    NotUtf8 {
-        /// The word with its bad bytes replaced.
-        lossy: String,
-    },
-    /// A wanted word that has a vector already.
-    #[error("`{word}` has a vector already, on line {first}; expected each word once")]
-    Duplicate {
-        /// The word.
-        word: String,
-        /// The number of its first line.
-        first: u64,
-    },
-    /// A word2vec or fastText header.
-    #[error(
-        "a word2vec header ({words} words of {dimensions} numbers), expected the first word and its \
-         numbers: remove this line"
-    )]
-    Header {
-        /// Words announced.
-        words: u64,
-        /// Numbers a word announced.
-        dimensions: u64,
-    },
     /// A line that no vector file has.
     #[error("longer than {limit} bytes, expected a word and its numbers: is this a text file?")]
     TooLong {
         /// The longest line that is read, in bytes.
         limit: u64,
     },
+    /// A word that no vector file has.
+    #[error("no space within {limit} bytes, expected a word, a space and its numbers")]
+    LongWord {
+        /// The longest word that is read, in bytes.
+        limit: u64,
+    },
+    /// Fewer rows than the header says, or half of one.
+    #[error(
+        "the data break off here, expected {announced} rows as the first line says: is the file truncated?"
+    )]
+    BreaksOff {
+        /// Rows announced.
+        announced: u64,
+    },
+    /// More rows than the header says.
+    #[error("the data go on here, expected {announced} rows as the first line says")]
+    GoesOn {
+        /// Rows announced.
+        announced: u64,
+    },
+    /// The data unpack to more than vectors could.
+    #[error(
+        "the file unpacks to 100 times its size, expected word vectors: is it a decompression bomb?"
+    )]
+    Bomb,
     /// The data ended or broke off inside the compressed stream.
     #[error("cannot be read ({0}); expected whole data: is the file truncated or damaged?")]
     Unreadable(String),
+}
+
+impl LineProblem {
+    /// What a failed read of unpacked data means.
+    pub(crate) fn of_read(error: &std::io::Error) -> LineProblem {
+        match error.kind() {
+            std::io::ErrorKind::FileTooLarge => LineProblem::Bomb,
+            _ => LineProblem::Unreadable(error.to_string()),
+        }
+    }
 }
 
 fn in_member(member: Option<&str>) -> String {

@@ -11,9 +11,11 @@ mod tokenize;
 mod vectors;
 mod vocabulary;
 
-pub use align::{AlignOptions, Alignment, Case, Coverage, Missing, MissingWord, align};
+pub use align::{
+    AlignOptions, Alignment, Case, Coverage, Gains, Missing, MissingWord, Reach, align, spellings,
+};
 pub use error::{Error, LineProblem, Result};
 pub use normalize::Normalization;
 pub use tokenize::Tokenizer;
-pub use vectors::{Vectors, read_vectors};
+pub use vectors::{FileReport, VectorFormat, Vectors, read_vectors, words_beside};
 pub use vocabulary::{TokenCounts, Vocabulary, VocabularyOptions};

@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 use taper_corpus::Record;
-use taper_text::{Coverage, Tokenizer};
+use taper_text::{Coverage, FileReport, Tokenizer};
 
 pub use encoded::EncodedSplit;
 
@@ -28,6 +28,8 @@ pub struct VectorsReport {
     pub source: String,
     /// Numbers a word.
     pub dimensions: usize,
+    /// What the vector file was; `None` without word vectors.
+    pub file: Option<FileReport>,
     /// `None` without word vectors: the embedding starts from random numbers.
     pub coverage: Option<Coverage>,
 }

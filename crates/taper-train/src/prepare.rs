@@ -159,7 +159,7 @@ impl Preparation<'_> {
             return Ok(());
         }
         let folder = self.begin(Stage::Vectors)?;
-        let alignment = match vectors::locate(source, self.events)? {
+        let aligned = match vectors::locate(source, self.events)? {
             None => None,
             Some(path) => {
                 let counts = match counts {
@@ -171,8 +171,8 @@ impl Preparation<'_> {
                 Some(vectors::align_to(words, &counts, &path, self.recipe)?)
             }
         };
-        vectors::write(&folder, &self.recipe.vectors, alignment.as_ref())?;
-        if let Some(alignment) = alignment {
+        vectors::write(&folder, &self.recipe.vectors, aligned.as_ref())?;
+        if let Some((alignment, _)) = aligned {
             (self.events)(PrepareEvent::Coverage(Box::new(alignment.coverage)));
         }
         self.finish(Stage::Vectors, fingerprint, |_| {})

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use indicatif::ProgressBar;
+use taper_text::Coverage;
 use taper_train::manifest::Manifest;
 use taper_train::prepare::{Places, PrepareEvent, PrepareOptions};
 use taper_train::{Prepared, Recipe, prepare};
@@ -126,17 +127,9 @@ impl Bars<'_> {
                 self.console.say(None, &format!("{stage}: done"));
             }
             PrepareEvent::Coverage(coverage) => {
-                let share = |part: u64, whole: u64| 100.0 * part as f64 / (whole as f64).max(1.0);
-                let message = format!(
-                    "vectors for {} of {} words; of {} tokens {:.1} % are in the vocabulary, \
-                     {:.1} % have a vector",
-                    thousands(coverage.rows_with_vector as u64),
-                    thousands(coverage.vocabulary_rows as u64),
-                    thousands(coverage.tokens),
-                    share(coverage.tokens_in_vocabulary, coverage.tokens),
-                    share(coverage.tokens_with_vector, coverage.tokens),
-                );
-                self.console.say(self.bar.as_ref(), &message);
+                for line in coverage_lines(&coverage) {
+                    self.console.say(self.bar.as_ref(), &line);
+                }
             }
             _ => {}
         }
@@ -157,6 +150,45 @@ impl Bars<'_> {
             bar.finish_and_clear();
         }
     }
+}
+
+/// How many missing words the summary names; `coverage.json` names more.
+const NAMED: usize = 8;
+
+/// What the vectors cover, what another option would, and the words that miss one; the rest is in `coverage.json`.
+fn coverage_lines(coverage: &Coverage) -> Vec<String> {
+    let share = |tokens: u64| 100.0 * tokens as f64 / (coverage.tokens as f64).max(1.0);
+    let mut lines = vec![format!(
+        "vectors for {} of {} words; of {} tokens {:.1} % are in the vocabulary, {:.1} % have a vector",
+        thousands(coverage.rows_with_vector as u64),
+        thousands(coverage.vocabulary_rows as u64),
+        thousands(coverage.tokens),
+        share(coverage.tokens_in_vocabulary),
+        share(coverage.tokens_with_vector),
+    )];
+    let (fallback, subwords) = (coverage.options.fallback, coverage.options.subwords);
+    let more = fallback.rows.saturating_sub(coverage.rows_with_vector);
+    if more > 0 {
+        lines.push(format!(
+            "vectors.case = \"fallback\" would cover {} more words, {:.1} % of the tokens",
+            thousands(more as u64),
+            share(fallback.tokens.saturating_sub(coverage.tokens_with_vector)),
+        ));
+    }
+    if subwords.rows > 0 {
+        lines.push(format!(
+            "vectors.missing = \"subwords\" gives a row to {} words without a vector, {:.1} % of the tokens",
+            thousands(subwords.rows as u64),
+            share(subwords.tokens),
+        ));
+    }
+    let named = coverage.most_frequent_missing.iter().take(NAMED);
+    let named: Vec<String> =
+        named.map(|word| format!("{} ({})", word.token, thousands(word.count))).collect();
+    if !named.is_empty() {
+        lines.push(format!("most frequent without a vector: {}", named.join(", ")));
+    }
+    lines
 }
 
 /// A table of the splits.

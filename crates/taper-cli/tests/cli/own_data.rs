@@ -153,7 +153,6 @@ fn a_bad_line_among_the_vectors_is_named() {
     for (line, parts) in [
         ("film 0.1 0.2\n".to_owned(), ["line 2", "2"]),
         (good("film").replacen("0.5", "half", 1), ["line 2", "half"]),
-        (good("the"), ["line 2", "the"]),
     ] {
         fs::write(&vectors, good("the") + &line).unwrap();
         let message = failure(&[
@@ -167,4 +166,18 @@ fn a_bad_line_among_the_vectors_is_named() {
             assert!(message.contains(part), "{message:?} lacks {part:?}");
         }
     }
+
+    // Mended, and with a header: the summary says what is covered, what would be, and what is missing.
+    fs::write(&vectors, ["2 100\n", &good("the"), &good("film")].concat()).unwrap();
+    let [vectors, prepared] = [&vectors, &prepared].map(|path| path.to_str().unwrap());
+    let output = crate::taper::run(&["prepare", "--vectors", vectors, "--prepared", prepared]);
+    for part in [
+        "vectors for 2 of 10,000 words",
+        "vectors.missing = \"subwords\" gives a row to",
+        "most frequent without a vector: ",
+    ] {
+        assert!(stderr(&output).contains(part), "{} lacks {part:?}", stderr(&output));
+    }
+    let report = fs::read_to_string(Path::new(prepared).join("coverage.json")).unwrap();
+    assert!(report.contains("\"format\": \"word2vec-text\""), "{report}");
 }

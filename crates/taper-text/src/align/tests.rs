@@ -1,6 +1,7 @@
 //! Alignment: lookups by case, rows without a vector, coverage.
 
 use super::*;
+use crate::error::Error;
 use crate::vocabulary::VocabularyOptions;
 
 fn fixture() -> (Vocabulary, TokenCounts, Vectors) {
@@ -53,6 +54,13 @@ fn coverage_counts_words_and_tokens_and_names_the_missing() {
         tokens_in_vocabulary: 16,
         tokens_with_vector: 7,
         most_frequent_missing: vec![missing("The", 5), missing("aaa", 2), missing("zzz", 2)],
+        options: Gains {
+            exact: Reach { rows: 2, tokens: 7 },
+            lower: Reach { rows: 3, tokens: 12 },
+            fallback: Reach { rows: 3, tokens: 12 },
+            // `The` shares `<th`, `the`, `<the` and its like with `the`.
+            subwords: Reach { rows: 1, tokens: 5 },
+        },
     };
     let coverage = aligned(Case::Exact, Missing::Zero, 0).coverage;
     assert_eq!(coverage, expected);
@@ -83,7 +91,7 @@ fn a_row_depends_on_the_seed_and_its_id_alone() {
 fn draws_have_the_moments_asked_for() {
     let moments = |missing: Missing| {
         let mut row = vec![0.0; 40_000];
-        missing.fill(&mut row, 1, 5);
+        missing.draw(&mut row, 1, 5);
         let mean = row.iter().map(|value| f64::from(*value)).sum::<f64>() / 4e4;
         let variance =
             row.iter().map(|value| (f64::from(*value) - mean).powi(2)).sum::<f64>() / 4e4;
@@ -124,12 +132,56 @@ fn a_senseless_spread_is_refused() {
 #[test]
 fn spellings_name_all_that_is_looked_up() {
     let (vocabulary, _, _) = fixture();
-    let sorted = |case: Case| {
-        let mut words: Vec<_> = case.spellings(&vocabulary).into_iter().collect();
-        words.sort();
-        words.join(" ")
+    let mut words: Vec<_> = spellings(&vocabulary).into_iter().collect();
+    words.sort();
+    assert_eq!(words.join(" "), "Film The aaa film the zzz");
+}
+
+/// A vocabulary of these words, the first the most frequent, and vectors for some of them.
+fn subwords_of(words: &[&str], vectors: &[(&str, [f32; 2])]) -> (Vocabulary, Alignment) {
+    let mut counts = TokenCounts::new();
+    for (word, count) in words.iter().rev().zip(1..) {
+        (0..count).for_each(|_| counts.add(word));
+    }
+    let vocabulary = Vocabulary::build(&counts, &VocabularyOptions::default()).unwrap();
+    let mut table = Vectors::new(2).unwrap();
+    for (word, vector) in vectors {
+        table.insert(word, vector).unwrap();
+    }
+    let options = AlignOptions { missing: Missing::Subwords, ..AlignOptions::default() };
+    let alignment = align(&vocabulary, &counts, &table, &options).unwrap();
+    (vocabulary, alignment)
+}
+
+#[test]
+fn a_word_without_a_vector_is_the_mean_over_its_subwords() {
+    let words = ["abc", "bcd", "xyz", "ABCD", "qqq", "uvw"];
+    let vectors = [("abc", [1.0, 0.0]), ("bcd", [0.0, 2.0]), ("xyz", [100.0, 100.0])];
+    let (vocabulary, alignment) = subwords_of(&words, &vectors);
+    let row = |word: &str| {
+        let start = 2 * vocabulary.id(word).unwrap() as usize;
+        &alignment.matrix[start..start + 2]
     };
-    assert_eq!(sorted(Case::Exact), "Film The aaa the zzz");
-    assert_eq!(sorted(Case::Lower), "aaa film the zzz");
-    assert_eq!(sorted(Case::Fallback), "Film The aaa film the zzz");
+    assert_eq!((row("abc"), row("bcd")), (&[1.0, 0.0][..], &[0.0, 2.0][..]));
+    // <abcd> shares <ab, abc and <abc with <abc>, and bcd, cd> and bcd> with <bcd>: six subwords.
+    assert_eq!(row("ABCD"), [0.5, 1.0]);
+    assert_eq!((row("qqq"), row("uvw")), (&[0.0; 2][..], &[0.0; 2][..]), "nothing shared");
+    assert_eq!(alignment.matrix[..4], [0.0; 4], "the specials have no subwords");
+    assert_eq!(alignment.coverage.options.subwords, Reach { rows: 1, tokens: 3 });
+    assert_eq!(alignment.coverage.rows_with_vector, 3);
+}
+
+#[test]
+fn a_subword_counts_once_a_word_and_weighs_as_much_as_any_other() {
+    // banana has `ana` and `ana`; `<an` and `anx` and the like are in no other word.
+    let (vocabulary, alignment) =
+        subwords_of(&["xana", "yana", "banana"], &[("xana", [1.0, 0.0]), ("yana", [0.0, 1.0])]);
+    let start = 2 * vocabulary.id("banana").unwrap() as usize;
+    // ana, na> and ana> of both: each subword's mean is a half and a half.
+    assert_eq!(alignment.matrix[start..start + 2], [0.5, 0.5]);
+    // In words of other scripts too, where a character is not a byte.
+    let (vocabulary, alignment) = subwords_of(&["фильм", "Фильмы"], &[("фильм", [3.0, 4.0])]);
+    let start = 2 * vocabulary.id("Фильмы").unwrap() as usize;
+    let row = &alignment.matrix[start..start + 2];
+    assert!((row[0] - 3.0).abs() < 1e-6 && (row[1] - 4.0).abs() < 1e-6, "{row:?}");
 }

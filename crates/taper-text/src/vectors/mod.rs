@@ -1,178 +1,128 @@
-//! Word vectors in GloVe's text format: what is kept of a file, and the loop that reads it.
+//! Word vectors from files: which formats there are, and the one door to them.
+//!
+//! | format | what it is | its room |
+//! | --- | --- | --- |
+//! | GloVe | text: a word and its numbers a line | `text` |
+//! | word2vec text, fastText `.vec` | the same below a line `rows dimensions` | `text` |
+//! | word2vec binary | that line, then words and bytes | `binary` |
+//! | safetensors | a matrix, and a list of its words | `matrix` |
+//!
+//! Each room begins with its grammar. All but the last may lie in a zip, gzip or Zstandard file.
 
+mod archive;
+mod binary;
+mod format;
+mod intake;
+mod matrix;
 mod parse;
 mod source;
+mod table;
 #[cfg(test)]
 mod tests;
+mod text;
 
-use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read};
-use std::path::Path;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
 
-use crate::error::{Error, LineProblem, Result};
-use parse::Line;
-use source::Origin;
+pub use format::{FileReport, VectorFormat};
+pub use table::Vectors;
 
-/// The vectors of some words, all of one dimension.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Vectors {
-    dimensions: usize,
-    rows: HashMap<String, usize>,
-    values: Vec<f32>,
-}
+use crate::error::Result;
+use format::{BYTE_ORDER_MARK, Content};
+use intake::Intake;
+use source::{BUFFER, Origin};
 
-impl Vectors {
-    /// No vectors yet, to be filled with [`Vectors::insert`].
-    ///
-    /// # Errors
-    /// [`Error::Option`] where `dimensions` is 0.
-    pub fn new(dimensions: usize) -> Result<Vectors> {
-        if dimensions == 0 {
-            return Err(Error::Option {
-                option: "dimensions",
-                found: "0".to_owned(),
-                expected: "1 or more",
-            });
-        }
-        Ok(Vectors { dimensions, rows: HashMap::new(), values: Vec::new() })
-    }
-
-    /// Adds a word's vector, `[dimensions]`, in place of an earlier one.
-    ///
-    /// # Errors
-    /// [`Error::Option`] where its length is another.
-    pub fn insert(&mut self, word: &str, vector: &[f32]) -> Result<()> {
-        if vector.len() != self.dimensions {
-            let found = format!("{} numbers for `{word}`", vector.len());
-            return Err(Error::Option {
-                option: "vector",
-                found,
-                expected: "as many numbers as `dimensions`",
-            });
-        }
-        if let Some(&row) = self.rows.get(word) {
-            let start = row * self.dimensions;
-            self.values[start..start + self.dimensions].copy_from_slice(vector);
-        } else {
-            self.rows.insert(word.to_owned(), self.rows.len());
-            self.values.extend_from_slice(vector);
-        }
-        Ok(())
-    }
-
-    /// Numbers a word.
-    pub fn dimensions(&self) -> usize {
-        self.dimensions
-    }
-
-    /// Words held.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether no word is held.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// The vector of a word, `[dimensions]`.
-    pub fn get(&self, word: &str) -> Option<&[f32]> {
-        let start = self.rows.get(word)? * self.dimensions;
-        self.values.get(start..start + self.dimensions)
-    }
-
-    /// The words held, in no particular order.
-    pub fn words(&self) -> impl Iterator<Item = &str> {
-        self.rows.keys().map(String::as_str)
-    }
-}
-
-/// Reads the vectors of the wanted words from a file in GloVe's text format.
+/// Reads the vectors of the wanted words from a file, and says what the file was.
 ///
-/// The file is text, or text in a zip, gzip or Zstandard file; its first bytes say which, not its name. In a zip,
-/// `member` names the entry; without it, it is the only `.txt`, or else the one that ends in `.{dimensions}d.txt`.
+/// Its first bytes say what it is, not its name: text as GloVe, word2vec or fastText write it, or word2vec's binary
+/// format, plain or in a zip, gzip or Zstandard file; or a safetensors file. In a zip, `member` names the entry;
+/// without it, it is the only `.txt`, `.vec` or `.bin`, or else the one that ends in `.{dimensions}d.txt`. A
+/// safetensors file has the matrix as its tensor `embeddings` (or its only one), F32 `[rows, dimensions]`, and the
+/// words in its metadata under `words`, a JSON array, or in a `words.txt` beside it, a word a line.
 ///
-/// A line is a word, a space, and `dimensions` numbers between single spaces. A word may contain spaces: a line is
-/// split from the right. Of every line the width and the word are checked; the numbers of wanted words are parsed.
+/// A word in text may contain spaces: a line is split from the right. Of every row the width is checked; the numbers
+/// of wanted words are parsed. The first row of a word counts.
 ///
 /// # Errors
-/// [`Error::VectorLine`] names the first bad line: too few or too many numbers, a number that is none or not finite, a
-/// wanted word seen before, a word that is not UTF-8, a word2vec header, data that break off.
-/// [`Error::VectorFile`] for a file that is something else altogether: an error page, a git-lfs pointer, an empty file.
+/// [`Error::VectorLine`](crate::Error::VectorLine) and [`Error::VectorRow`](crate::Error::VectorRow) name the first
+/// bad line or row: too few or too many numbers, a number that is none or not finite, no word, data that break off.
+/// [`Error::VectorFile`](crate::Error::VectorFile) for what is wrong with a file as a whole: more or fewer rows than
+/// its header or list of words has, another dimension, an error page, a git-lfs pointer, an empty file.
 pub fn read_vectors(
     path: &Path,
     member: Option<&str>,
     dimensions: usize,
     wanted: &dyn Fn(&str) -> bool,
-) -> Result<Vectors> {
-    let mut vectors = Vectors::new(dimensions)?;
-    source::read(path, member, dimensions, &mut |stream, origin| {
-        read_lines(stream, origin, wanted, &mut vectors)
+) -> Result<(Vectors, FileReport)> {
+    let mut intake = Intake::new(dimensions, wanted)?;
+    let origin = Origin { path, member: None };
+    let mut file = source::open(&origin)?;
+    if member.is_none() && matrix::is_one(&source::start(&mut file, 9, path)?) {
+        matrix::read(&mut file, &origin, &mut intake)?;
+        return Ok(intake.finish(VectorFormat::Safetensors));
+    }
+    let mut format = VectorFormat::Glove;
+    source::unpack(file, &origin, member, dimensions, &mut |stream, origin| {
+        format = read_stream(stream, origin, &mut intake)?;
+        Ok(())
     })?;
-    Ok(vectors)
+    Ok(intake.finish(format))
 }
 
-/// Bytes read at a time: large enough that the decoder, not the calls, takes the time.
-const BUFFER: usize = 1 << 20;
+/// The file of words that a file of vectors needs beside it: what else a fingerprint of the vectors must know.
+///
+/// # Errors
+/// [`Error::Io`](crate::Error::Io) where the file cannot be read.
+pub fn words_beside(path: &Path) -> Result<Option<PathBuf>> {
+    let mut file = source::open(&Origin { path, member: None })?;
+    let words = matrix::word_file(path);
+    let needed = matrix::is_one(&source::start(&mut file, 9, path)?) && words.exists();
+    Ok(needed.then_some(words))
+}
 
-fn read_lines(
+/// How much of a stream is looked at before it is read.
+const HEAD: u64 = 1 << 16;
+
+fn read_stream(
     stream: &mut dyn Read,
     origin: &Origin<'_>,
-    wanted: &dyn Fn(&str) -> bool,
-    vectors: &mut Vectors,
-) -> Result<()> {
-    let dimensions = vectors.dimensions;
-    // A word and its numbers fit many times over; without a limit a binary file would be read as one line.
-    let limit = 4096 + 64 * dimensions as u64;
-    let mut reader = BufReader::with_capacity(BUFFER, stream);
-    let mut bytes = Vec::new();
-    let mut row = Vec::with_capacity(dimensions);
-    let mut first_lines = HashMap::new();
-    for line in 1_u64.. {
-        let bad = |problem| origin.line(line, problem);
-        bytes.clear();
-        let length = (&mut reader)
-            .take(limit)
-            .read_until(b'\n', &mut bytes)
-            .map_err(|error| bad(LineProblem::Unreadable(error.to_string())))?;
-        if length == 0 {
-            if line == 1 {
-                return Err(origin.whole("no lines", "a word and its numbers a line"));
-            }
-            break;
-        }
-        if length as u64 == limit && bytes.last() != Some(&b'\n') {
-            return Err(bad(LineProblem::TooLong { limit }));
-        }
-        let parsed = Line::split(&bytes, dimensions, line == 1).map_err(bad)?;
-        if !wanted(parsed.word) {
-            continue;
-        }
-        if let Some(first) = first_lines.insert(parsed.word.to_owned(), line) {
-            return Err(bad(LineProblem::Duplicate { word: parsed.word.to_owned(), first }));
-        }
-        parsed.numbers(&mut row).map_err(bad)?;
-        vectors.insert(parsed.word, &row)?;
+    intake: &mut Intake<'_>,
+) -> Result<VectorFormat> {
+    let mut head = Vec::new();
+    Read::take(&mut *stream, HEAD).read_to_end(&mut head).map_err(|error| {
+        origin.whole(
+            format!("data that cannot be read ({error})"),
+            "whole data: is the file truncated or damaged?",
+        )
+    })?;
+    if head.is_empty() {
+        return Err(origin.whole("an empty file", EXPECTED));
     }
-    Ok(())
-}
-
-impl Origin<'_> {
-    fn line(&self, line: u64, problem: LineProblem) -> Error {
-        Error::VectorLine {
-            path: self.path.to_owned(),
-            member: self.member.map(str::to_owned),
-            line,
-            problem,
-        }
+    let head = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&head);
+    let content = Content::of(head, intake.dimensions());
+    if let Content::Text(Some(header)) | Content::Binary(header) = content
+        && header.dimensions != intake.dimensions() as u64
+    {
+        let found = format!("vectors of {} numbers (its first line says)", header.dimensions);
+        return Err(origin.whole(found, format!("{} numbers", intake.dimensions())));
     }
-
-    fn whole(&self, found: impl Into<String>, expected: impl Into<String>) -> Error {
-        Error::VectorFile {
-            path: self.path.to_owned(),
-            member: self.member.map(str::to_owned),
-            found: found.into(),
-            expected: expected.into(),
+    let behind_header = match content {
+        Content::Binary(header) => head.get(header.length..).unwrap_or_default(),
+        _ => head,
+    };
+    let mut reader = BufReader::with_capacity(BUFFER, behind_header.chain(stream));
+    match content {
+        Content::Other(found) => Err(origin.whole(found, EXPECTED)),
+        Content::Binary(header) => {
+            binary::read(&mut reader, header, origin, intake)?;
+            Ok(VectorFormat::Word2vecBinary)
+        }
+        Content::Text(header) => {
+            text::read(&mut reader, header, origin, intake)?;
+            Ok(header.map_or(VectorFormat::Glove, |_| VectorFormat::Word2vecText))
         }
     }
 }
+
+const EXPECTED: &str = "word vectors: GloVe's or word2vec's text, plain or in a .zip, .gz or .zst, word2vec's binary \
+                        format, or a safetensors matrix";

@@ -1,17 +1,11 @@
-//! One line of a vector file. The grammar:
-//!
-//! ```text
-//! line   = word " " number { " " number } [ " " ] [ "\r" ] "\n"
-//! word   = one or more UTF-8 characters, spaces among them but not first
-//! number = what `f32::from_str` reads, finite
-//! ```
+//! One line of a text file of vectors: split from the right, its numbers parsed only when asked for.
 
 use crate::error::LineProblem;
 
 /// A line of the right width, its numbers not parsed yet.
 #[derive(Debug, PartialEq)]
 pub(super) struct Line<'b> {
-    pub(super) word: &'b str,
+    pub(super) word: &'b [u8],
     numbers: &'b [u8],
 }
 
@@ -31,9 +25,6 @@ impl<'b> Line<'b> {
             return Err(LineProblem::Blank { expected: dimensions });
         }
         let spaces = memchr::memchr_iter(b' ', line).count();
-        if first_line && let Some(header) = header(line, spaces) {
-            return Err(header);
-        }
         if spaces < dimensions {
             return Err(LineProblem::Width { found: spaces, expected: dimensions, first_line });
         }
@@ -49,11 +40,9 @@ impl<'b> Line<'b> {
         {
             return Err(LineProblem::Width { found: spaces, expected: dimensions, first_line });
         }
-        let word = std::str::from_utf8(word).map_err(|_| LineProblem::NotUtf8 {
-            lossy: String::from_utf8_lossy(word).into_owned(),
-        })?;
-        if word.is_empty() || word.starts_with(' ') || word.ends_with(' ') {
-            return Err(LineProblem::Spaced { found: word.to_owned() });
+        if word.is_empty() || word.starts_with(b" ") || word.ends_with(b" ") {
+            let found = String::from_utf8_lossy(word).into_owned();
+            return Err(LineProblem::Spaced { found });
         }
         Ok(Line { word, numbers: numbers.get(1..).unwrap_or_default() })
     }
@@ -76,13 +65,4 @@ impl<'b> Line<'b> {
 
 fn number(field: &[u8]) -> Option<f32> {
     std::str::from_utf8(field).ok()?.parse().ok()
-}
-
-/// A first line of two whole numbers is what word2vec and fastText write before the words.
-fn header(line: &[u8], spaces: usize) -> Option<LineProblem> {
-    if spaces != 1 {
-        return None;
-    }
-    let (words, dimensions) = std::str::from_utf8(line).ok()?.split_once(' ')?;
-    Some(LineProblem::Header { words: words.parse().ok()?, dimensions: dimensions.parse().ok()? })
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::*;
+use crate::error::{Error, LineProblem};
 
 const GOOD: &str = "the 0.5 -1 2e-3\n. . . 1 2 3\nat name@domain.com 4 5 6\nnaïve 7 8 9\n";
 
@@ -38,8 +39,41 @@ fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
+fn tar() -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(GOOD.len() as u64);
+    archive.append_data(&mut header, "v.txt", GOOD.as_bytes()).unwrap();
+    archive.into_inner().unwrap()
+}
+
 fn read(path: &Path, member: Option<&str>) -> Result<Vectors> {
+    Ok(report(path, member)?.0)
+}
+
+fn report(path: &Path, member: Option<&str>) -> Result<(Vectors, FileReport)> {
     read_vectors(path, member, 3, &|_| true)
+}
+
+/// word2vec's binary format, the header as given.
+fn word2vec(header: &str, rows: &[(&[u8], [f32; 3])], end: &str) -> Vec<u8> {
+    let mut bytes = header.as_bytes().to_vec();
+    for (word, vector) in rows {
+        bytes.extend_from_slice(word);
+        bytes.push(b' ');
+        bytes.extend(vector.iter().flat_map(|value| value.to_le_bytes()));
+        bytes.extend_from_slice(end.as_bytes());
+    }
+    bytes
+}
+
+/// A safetensors file of one matrix, `[rows, dimensions]`.
+fn matrix(name: &str, shape: [usize; 2], values: &[f32], words: Option<&str>) -> Vec<u8> {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let view =
+        safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.to_vec(), &bytes);
+    let metadata = words.map(|words| [("words".to_owned(), words.to_owned())].into());
+    safetensors::serialize([(name, view.unwrap())], metadata).unwrap()
 }
 
 /// Noise that hardly compresses, as many lines of one word and three numbers.
@@ -74,6 +108,11 @@ fn one_text_reads_alike_from_every_container() {
         ),
         ("windows.txt", GOOD.replace('\n', "\r\n").into_bytes()),
         ("fasttext.txt", GOOD.replace('\n', " \n").into_bytes()),
+        ("marked.txt", ["\u{feff}", GOOD].concat().into_bytes()),
+        ("word2vec.txt", ["4 3\n", GOOD].concat().into_bytes()),
+        ("windows.vec", ["\u{feff}4 3\n", GOOD].concat().replace('\n', "\r\n").into_bytes()),
+        ("fasttext.vec", ["4 3 \n", GOOD].concat().replace('\n', " \n").into_bytes()),
+        ("word2vec.vec.gz", gz(["4 3\n", GOOD].concat().as_bytes())),
         ("unended.txt", GOOD.trim_end().as_bytes().to_vec()),
         ("misnamed.txt", gz(GOOD.as_bytes())),
     ] {
@@ -86,8 +125,9 @@ fn one_text_reads_alike_from_every_container() {
 #[test]
 fn only_wanted_words_are_parsed_but_every_width_is_checked() {
     let folder = Folder::new();
-    let wanted =
-        |text: &str| read_vectors(&folder.file("v.txt", text), None, 3, &|word| word == "b");
+    let wanted = |text: &str| {
+        Ok::<_, Error>(read_vectors(&folder.file("v.txt", text), None, 3, &|word| word == "b")?.0)
+    };
     let vectors = wanted("a 1 x 3\nb 4 5 6\na 1 2 3\n").unwrap();
     assert_eq!((vectors.len(), vectors.get("b")), (1, Some(&[4.0, 5.0, 6.0][..])));
     assert!(matches!(wanted("b 4 5 6\na 1 2\n"), Err(Error::VectorLine { line: 2, .. })));
@@ -119,9 +159,7 @@ fn bad_lines_are_named_by_number() {
         ("infinite", b"a inf 2 3\n", 1, "field 1 is `inf`"),
         ("too large for f32", b"a 1e39 2 3\n", 1, "field 1 is `1e39`"),
         ("tabs", b"a\t1\t2\t3\n", 1, "0 fields after the word"),
-        ("duplicate", b"a 1 2 3\nb 1 2 3\na 4 5 6\n", 3, "`a` has a vector already, on line 1"),
-        ("not UTF-8", b"a 1 2 3\ncaf\xe9 1 2 3\n", 2, "not UTF-8"),
-        ("word2vec header", b"4 3\na 1 2 3\n", 1, "word2vec header (4 words of 3 numbers)"),
+        ("below a header", b"2 3\na 1 2 3\nb 1 2\n", 3, "2 fields after the word, expected 3"),
     ];
     for (name, bytes, number, expected) in cases {
         for (file, bytes, member) in
@@ -151,16 +189,166 @@ fn an_endless_line_is_refused_before_it_fills_the_memory() {
 }
 
 #[test]
+fn the_first_row_of_a_word_counts_and_words_in_other_encodings_are_passed_over() {
+    let folder = Folder::new();
+    let text = b"a 1 2 3\ncaf\xe9 7 8 9\nb 4 5 6\na 7 8 9\nb 7 8 9\na 7 8 9\n";
+    let rows: [(&[u8], [f32; 3]); 6] = [
+        (b"a", [1.0, 2.0, 3.0]),
+        (b"caf\xe9", [7.0, 8.0, 9.0]),
+        (b"b", [4.0, 5.0, 6.0]),
+        (b"a", [7.0, 8.0, 9.0]),
+        (b"b", [7.0, 8.0, 9.0]),
+        (b"a", [7.0, 8.0, 9.0]),
+    ];
+    let values: Vec<f32> = rows.iter().flat_map(|(_, vector)| *vector).collect();
+    folder.file("words.txt", b"a\ncaf\xe9\nb\na\nb\na\n");
+    for (file, bytes) in [
+        ("v.txt", text.to_vec()),
+        ("v.bin", word2vec("6 3\n", &rows, "\n")),
+        ("v.safetensors", matrix("embeddings", [6, 3], &values, None)),
+    ] {
+        let (vectors, report) = report(&folder.file(file, bytes), None).unwrap();
+        assert_eq!((vectors.len(), vectors.get("a")), (2, Some(&[1.0, 2.0, 3.0][..])), "{file}");
+        assert_eq!(vectors.get("b"), Some(&[4.0, 5.0, 6.0][..]), "{file}");
+        assert_eq!((report.rows, report.duplicates, report.not_utf8), (6, 3, 1), "{file}");
+    }
+}
+
+#[test]
+fn headers_that_lie_are_caught() {
+    let folder = Folder::new();
+    let rows: [(&[u8], [f32; 3]); 2] = [(b"a", [1.5, 2.5, 3.5]), (b"b", [-1.5, 0.5, 4.5])];
+    let binary = |header: &str| word2vec(header, &rows, "\n");
+    let text = |header: &str| format!("{header}a 1 2 3\nb 4 5 6\n").into_bytes();
+    for (file, bytes, expected) in [
+        ("few.vec", text("3 3\n"), "found 2 rows; expected 3, as its first line says"),
+        ("many.vec", text("1 3\n"), "found 2 rows; expected 1, as its first line says"),
+        (
+            "narrow.vec",
+            text("2 2\n"),
+            "found vectors of 2 numbers (its first line says); expected 3",
+        ),
+        ("bare.vec", b"0 3\n".to_vec(), "no lines"),
+        ("few.bin", binary("3 3\n"), "row 3: the data break off here, expected 3 rows"),
+        ("many.bin", binary("1 3\n"), "row 2: the data go on here, expected 1 rows"),
+        ("wide.bin", binary("2 300\n"), "found vectors of 300 numbers (its first line says)"),
+        ("huge.bin", binary("18446744073709551615 3\n"), "row 3: the data break off here"),
+        (
+            "beyond.vec",
+            text("99999999999999999999 3\n"),
+            "line 1: 1 fields after the word, expected 3",
+        ),
+    ] {
+        let message = read(&folder.file(file, bytes), None).unwrap_err().to_string();
+        assert!(message.contains(file) && message.contains(expected), "{file}: {message}");
+    }
+}
+
+#[test]
+fn bad_rows_of_the_binary_format_are_named_by_number() {
+    let folder = Folder::new();
+    let whole = word2vec("2 3\n", &[(b"a", [1.5, 2.5, 3.5]), (b"b", [0.1, 0.2, 0.3])], "");
+    for kept in 24..whole.len() {
+        let message = read(&folder.file("v.bin", &whole[..kept]), None).unwrap_err().to_string();
+        assert!(message.contains("v.bin, row 2: the data break off here"), "{kept}: {message}");
+    }
+    let long = "w".repeat(5000);
+    for (name, rows, expected) in [
+        ("NaN", [(&b"a"[..], [1.5, f32::NAN, 2.5])], "row 1: field 2 is `NaN`"),
+        ("infinite", [(b"a", [f32::INFINITY, 1.5, 2.5])], "row 1: field 1 is `inf`"),
+        ("no word", [(b"", [0.1, 0.2, 0.3])], "row 1: the word is ``"),
+        ("a long word", [(long.as_bytes(), [0.1, 0.2, 0.3])], "row 1: no space within 4096 bytes"),
+    ] {
+        let bytes = word2vec("1 3\n", &rows, "");
+        let message = read(&folder.file("v.bin", bytes), None).unwrap_err().to_string();
+        assert!(message.contains(expected), "{name}: {message}");
+    }
+}
+
+#[test]
+fn a_matrix_must_fit_its_words() {
+    let folder = Folder::new();
+    let good = matrix("embeddings", [2, 3], &[1.0; 6], Some("[\"a\", \"b\"]"));
+    assert_eq!(read(&folder.file("good.safetensors", &good), None).unwrap().len(), 2);
+    let mut cut_header = good.clone();
+    cut_header[10] = b'#';
+    let two = {
+        let bytes = [0; 4];
+        let view = |_| {
+            let shape = vec![1, 1];
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape, &bytes).unwrap()
+        };
+        safetensors::serialize([("x", view(0)), ("y", view(1))], None).unwrap()
+    };
+    for (file, bytes, expected) in [
+        ("short", good[..good.len() - 1].to_vec(), "is it truncated?"),
+        ("shorter", good[..20].to_vec(), "a safetensors header of"),
+        ("damaged", cut_header, "a safetensors header that does not hold"),
+        ("two", two, "the tensors x, y; expected one called `embeddings`"),
+        (
+            "wide",
+            matrix("e", [2, 4], &[1.0; 8], Some("[]")),
+            "`e` as F32 [2, 4]; expected F32 [rows, 3]",
+        ),
+        (
+            "NaN",
+            matrix("e", [1, 3], &[0.0, f32::NAN, 0.0], Some("[\"a\"]")),
+            "row 1: field 2 is `NaN`",
+        ),
+        (
+            "fewer words",
+            matrix("e", [2, 3], &[1.0; 6], Some("[\"a\"]")),
+            "1 words in its metadata and `e` of shape [2, 3]; expected a word for each row",
+        ),
+        (
+            "no list",
+            matrix("e", [1, 3], &[1.0; 3], Some("a b")),
+            "expected a JSON array of strings",
+        ),
+        ("no words", matrix("e", [1, 3], &[1.0; 3], None), "expected `words` in its metadata"),
+    ] {
+        let message = read(&folder.file(file, bytes), None).unwrap_err().to_string();
+        assert!(message.contains(expected) && message.contains(file), "{file}: {message}");
+    }
+    let path = folder.file("beside.safetensors", matrix("e", [2, 3], &[1.0; 6], None));
+    assert_eq!(words_beside(&path).unwrap(), None);
+    let words = folder.file("words.txt", "a\nb\nc\n");
+    assert_eq!(words_beside(&path).unwrap(), Some(words));
+    let message = read(&path, None).unwrap_err().to_string();
+    assert!(message.contains("3 words in words.txt"), "{message}");
+    folder.file("words.txt", "\u{feff}a\r\nb\r\n");
+    assert_eq!(read(&path, None).unwrap().get("b"), Some(&[1.0; 3][..]));
+}
+
+#[test]
+fn a_file_that_unpacks_without_end_is_given_up() {
+    let folder = Folder::new();
+    let text = "a 1 2 3\n".repeat(5 << 20);
+    let packed = zstd::encode_all(text.as_bytes(), 1).unwrap();
+    for (file, bytes) in [("v.zst", packed), ("v.zip", zip(&[("v.txt", text.as_bytes())]))] {
+        let message = read(&folder.file(file, bytes), None).unwrap_err().to_string();
+        assert!(message.contains(file) && message.contains("decompression bomb"), "{message}");
+    }
+}
+
+#[test]
 fn what_is_no_vector_file_is_called_by_its_name() {
     let folder = Folder::new();
     let lfs = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 862182613\n";
     for (file, bytes, expected) in [
         ("empty.txt", Vec::new(), "an empty file"),
-        ("empty.gz", gz(b""), "no lines"),
+        ("empty.gz", gz(b""), "an empty file"),
+        ("page.txt", b"<html><body>503</body></html>".to_vec(), "error page"),
+        ("page.txt.gz", gz(b"<!doctype html>"), "error page"),
+        ("stub.txt", lfs.as_bytes().to_vec(), "git-lfs pointer"),
+        ("wide.txt", vec![0xff, 0xfe, b'a', 0], "UTF-16 text"),
+        ("model.bin", vec![0xba, 0x16, 0x4f, 0x2f, 12, 0, 0, 0], "a fastText model"),
+        ("twice.gz.gz", gz(&gz(GOOD.as_bytes())), "a compressed file inside a compressed file"),
+        ("v.tar.gz", gz(&tar()), "a tar archive"),
         ("page.zip", b"\n <!DOCTYPE html><html>404</html>".to_vec(), "error page"),
         ("stub.zip", lfs.as_bytes().to_vec(), "git-lfs pointer"),
         ("binary.bin", vec![1, 0, 2, 0], "binary data"),
-        ("none.zip", zip(&[("readme.md", b"hello")]), "a single .txt member"),
+        ("none.zip", zip(&[("readme.md", b"hello")]), "a single .txt, .vec or .bin member"),
         ("many.zip", zip(&[("a.txt", b"a"), ("b.txt", b"b")]), "a.txt, b.txt"),
         ("bare.zip", zip(&[]), "no members"),
     ] {
@@ -171,7 +359,7 @@ fn what_is_no_vector_file_is_called_by_its_name() {
     let message = read(&archive, Some("b.txt")).unwrap_err().to_string();
     assert!(message.contains("the member b.txt") && message.contains("a.txt"), "{message}");
     let message = read(&folder.file("v.txt", GOOD), Some("b.txt")).unwrap_err().to_string();
-    assert!(message.contains("found text; expected a zip file"), "{message}");
+    assert!(message.contains("found no zip file; expected one"), "{message}");
     assert!(matches!(read(&folder.0.path().join("absent.txt"), None), Err(Error::Io { .. })));
     assert!(read(folder.0.path(), None).unwrap_err().to_string().contains("a folder"));
     assert!(matches!(
@@ -213,8 +401,9 @@ fn the_real_file_reads_where_it_is_at_hand() {
     if !path.exists() {
         return;
     }
-    let vectors =
+    let (vectors, report) =
         read_vectors(&path, None, 100, &|word| matches!(word, "the" | "film" | "Film")).unwrap();
+    assert_eq!((report.rows, report.duplicates, report.not_utf8), (200_000, 0, 0));
     assert_eq!((vectors.len(), vectors.dimensions()), (2, 100));
     assert_eq!(vectors.get("the").unwrap()[..2], [-0.038_194, -0.244_87]);
     let message = read_vectors(&path, None, 50, &|_| false).unwrap_err().to_string();

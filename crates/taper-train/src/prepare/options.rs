@@ -22,7 +22,7 @@ pub enum Dataset {
 pub enum VectorSource {
     /// Nowhere: the embedding starts from random numbers.
     None,
-    /// A file in GloVe's format.
+    /// A file that [`taper_text::read_vectors`] knows.
     Path(PathBuf),
     /// GloVe 6B, from the Hugging Face Hub or its cache.
     Glove6B(HubConfig),

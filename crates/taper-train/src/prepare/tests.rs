@@ -129,6 +129,11 @@ fn only_what_changed_is_rebuilt() {
     room.recipe.seed = 3;
     assert_eq!(room.built(), [Stage::Vectors]);
 
+    room.recipe.vectors.missing = crate::recipe::Missing::Subwords;
+    assert_eq!(room.built(), [Stage::Vectors]);
+    room.recipe.seed = 4;
+    assert_eq!(room.built(), [], "nothing is drawn for subwords");
+
     room.recipe.text.lowercase = false;
     assert_eq!(room.built(), [Stage::Text, Stage::Vectors, Stage::Encoded]);
 
@@ -141,6 +146,26 @@ fn only_what_changed_is_rebuilt() {
     assert_eq!(room.built(), [Stage::Corpus, Stage::Encoded], "the training texts are the same");
     assert!(!room.at("prepared/encoded/test-00000-of-00001.parquet").exists());
     assert_eq!(room.built(), []);
+}
+
+#[test]
+fn the_words_beside_a_matrix_are_part_of_it() {
+    let room = Room::new();
+    let bytes: Vec<u8> = [1.0_f32, 2.0, 3.0, 4.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let view =
+        safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![2, 2], &bytes).unwrap();
+    let matrix = safetensors::serialize([("embeddings", view)], None).unwrap();
+    fs::write(room.at("vectors.txt"), matrix).unwrap();
+    fs::write(room.at("words.txt"), "film\nplot\n").unwrap();
+    let film = || {
+        let (prepared, _) = room.prepare().unwrap();
+        let row = prepared.tokenizer().unwrap().vocabulary().unwrap().id("film").unwrap() as usize;
+        prepared.embeddings().unwrap().unwrap().matrix[2 * row..2 * row + 2].to_vec()
+    };
+    assert_eq!(film(), [1.0, 2.0]);
+    assert_eq!(room.built(), []);
+    fs::write(room.at("words.txt"), "plot\nfilm\n").unwrap();
+    assert_eq!(film(), [3.0, 4.0]);
 }
 
 #[test]

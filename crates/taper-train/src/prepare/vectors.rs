@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, TensorView};
 use taper_text::{
-    AlignOptions, Alignment, Case, Missing, TokenCounts, Vocabulary, align, read_vectors,
+    AlignOptions, Alignment, Case, FileReport, Missing, TokenCounts, Vocabulary, align,
+    read_vectors, spellings, words_beside,
 };
 
 use super::{PrepareEvent, VectorSource};
@@ -15,7 +16,7 @@ use crate::manifest::Stage;
 use crate::recipe::{self, Vectors};
 use crate::{Error, Recipe, Result, atomic};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What the stage depends on: the `[vectors]` table, the vectors, the vocabulary and the counts.
 pub(super) fn fingerprint(
@@ -35,7 +36,7 @@ pub(super) fn fingerprint(
             .field("missing", &format!("{:?}", vectors.missing))
             .field("tokenizer", tokenizer_hash)
             .field("train", train_content);
-        if vectors.missing != recipe::Missing::Zero {
+        if matches!(vectors.missing, recipe::Missing::Normal | recipe::Missing::Uniform) {
             fingerprint = fingerprint
                 .field("missing_scale", &vectors.missing_scale.to_string())
                 .field("seed", &recipe.seed.to_string());
@@ -50,7 +51,12 @@ const NONE: &str = "none";
 pub(super) fn identity(source: &VectorSource) -> Result<String> {
     match source {
         VectorSource::None => Ok(NONE.to_owned()),
-        VectorSource::Path(path) => fingerprint::of_file(path),
+        VectorSource::Path(path) => match words_beside(path)? {
+            None => fingerprint::of_file(path),
+            Some(words) => {
+                Ok(format!("{} {}", fingerprint::of_file(path)?, fingerprint::of_file(&words)?))
+            }
+        },
         VectorSource::Glove6B(_) => {
             let file = taper_corpus::glove_6b();
             Ok(format!(
@@ -85,18 +91,22 @@ pub(super) fn align_to(
     counts: &TokenCounts,
     path: &Path,
     recipe: &Recipe,
-) -> Result<Alignment> {
+) -> Result<(Alignment, FileReport)> {
     let table = &recipe.vectors;
-    let options = align_options(table, recipe.seed);
-    let spellings = options.case.spellings(vocabulary);
+    let spellings = spellings(vocabulary);
     let wanted = |word: &str| spellings.contains(word);
-    let vectors = read_vectors(path, table.member.as_deref(), table.dimensions, &wanted)?;
-    Ok(align(vocabulary, counts, &vectors, &options)?)
+    let (vectors, file) = read_vectors(path, table.member.as_deref(), table.dimensions, &wanted)?;
+    let options = align_options(table, recipe.seed);
+    Ok((align(vocabulary, counts, &vectors, &options)?, file))
 }
 
 /// Writes `embeddings.safetensors` (if there is a matrix) and `coverage.json`.
-pub(super) fn write(folder: &Path, table: &Vectors, alignment: Option<&Alignment>) -> Result<()> {
-    if let Some(alignment) = alignment {
+pub(super) fn write(
+    folder: &Path,
+    table: &Vectors,
+    aligned: Option<&(Alignment, FileReport)>,
+) -> Result<()> {
+    if let Some((alignment, _)) = aligned {
         let path = folder.join("embeddings.safetensors");
         let failed = |error: safetensors::SafeTensorError| {
             Error::prepared(&path, format!("cannot be written: {error}"))
@@ -111,7 +121,8 @@ pub(super) fn write(folder: &Path, table: &Vectors, alignment: Option<&Alignment
     let report = VectorsReport {
         source: table.source.clone(),
         dimensions: table.dimensions,
-        coverage: alignment.map(|alignment| alignment.coverage.clone()),
+        file: aligned.map(|(_, file)| file.clone()),
+        coverage: aligned.map(|(alignment, _)| alignment.coverage.clone()),
     };
     let path = folder.join("coverage.json");
     let mut json = serde_json::to_vec_pretty(&report)
@@ -130,6 +141,7 @@ fn align_options(table: &Vectors, seed: u64) -> AlignOptions {
         },
         missing: match table.missing {
             recipe::Missing::Zero => Missing::Zero,
+            recipe::Missing::Subwords => Missing::Subwords,
             recipe::Missing::Normal => Missing::Normal { std: scale },
             recipe::Missing::Uniform => Missing::Uniform { bound: scale },
         },

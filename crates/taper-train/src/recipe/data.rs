@@ -108,11 +108,12 @@ impl Default for Text {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Vectors {
-    /// `sample` (comes with Taper), `glove.6B` (from the Hugging Face Hub, 862 MB), the path of a `.txt`, `.zip`, `.gz`
-    /// or `.zst` file in GloVe's format, or `none`: then the embedding starts from random numbers.
+    /// `sample` (comes with Taper), `glove.6B` (from the Hugging Face Hub, 862 MB), the path of a file, or `none`: then
+    /// the embedding starts from random numbers. A file is GloVe's or word2vec's text (fastText's `.vec` too) or
+    /// word2vec's binary format, plain or in a `.zip`, `.gz` or `.zst`; or a safetensors matrix with its words.
     #[schemars(length(min = 1))]
     pub source: String,
-    /// Which file of a `.zip`; without it the only `.txt`, or the one named `*.<dimensions>d.txt`.
+    /// Which file of a `.zip`; without it the only `.txt`, `.vec` or `.bin`, or the one named `*.<dimensions>d.txt`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member: Option<String>,
     /// Numbers a word: the columns of the vector file and of the embedding.
@@ -158,6 +159,8 @@ pub enum Case {
 pub enum Missing {
     /// Zeros.
     Zero,
+    /// The mean over the character n-grams it shares with words that have a vector; zeros if it shares none.
+    Subwords,
     /// Normal numbers of mean 0 and standard deviation `missing_scale`.
     Normal,
     /// Uniform numbers in [-`missing_scale`, `missing_scale`].
