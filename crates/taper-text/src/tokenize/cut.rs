@@ -10,6 +10,7 @@ use tokenizers::{PreTokenizerWrapper, SplitDelimiterBehavior};
 
 use super::english;
 use crate::error::{Error, Result};
+use crate::spacy;
 
 /// A way of cutting.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) enum Cut {
     Whitespace,
     /// As the Penn Treebank and spaCy do.
     English(Box<English>),
+    /// As spaCy does, to the byte.
+    Spacy,
 }
 
 /// The three stages of `english`: pieces, then endings off the pieces, then words written as one.
@@ -50,6 +53,11 @@ impl Cut {
     pub(super) fn for_each(&self, text: &str, visit: &mut dyn FnMut(&str)) {
         match self {
             Cut::Whitespace => text.split_whitespace().for_each(visit),
+            Cut::Spacy => {
+                for span in spacy::spans(text) {
+                    visit(&text[span.start..span.end]);
+                }
+            }
             Cut::English(english) => {
                 english
                     .piece
@@ -61,7 +69,7 @@ impl Cut {
 
     /// The same as a pre-tokenizer of `tokenizers`.
     pub(super) fn portable(&self) -> Result<PreTokenizerWrapper> {
-        if let Cut::Whitespace = self {
+        if let Cut::Whitespace | Cut::Spacy = self {
             return Ok(WhitespaceSplit.into());
         }
         let split = |pattern: String, behavior, invert| -> Result<PreTokenizerWrapper> {

@@ -45,7 +45,7 @@ enum Engine {
 
 impl Tokenizer {
     /// The names that [`Tokenizer::named`] knows.
-    pub const NAMES: &[&str] = &["english", "whitespace"];
+    pub const NAMES: &[&str] = &["english", "spacy", "whitespace"];
 
     /// A tokenizer by name, without a vocabulary.
     ///
@@ -59,7 +59,11 @@ impl Tokenizer {
         let Some(name) = Self::NAMES.iter().find(|known| **known == name) else {
             return Err(Error::UnknownTokenizer { name: name.to_owned(), known: Self::NAMES });
         };
-        let cut = if *name == "english" { Cut::english()? } else { Cut::Whitespace };
+        let cut = match *name {
+            "english" => Cut::english()?,
+            "spacy" => Cut::Spacy,
+            _ => Cut::Whitespace,
+        };
         let engine = Arc::new(Engine::Named { name, normalization, cut });
         Ok(Tokenizer { engine, vocabulary: None })
     }
