@@ -1,6 +1,5 @@
 //! spaCy 3.8.18's classes of characters, as ranges; written by `generate.py`, not by hand.
-//!
-//! spaCy is (c) ExplosionAI GmbH, MIT licence.
+// spaCy is (c) ExplosionAI GmbH, MIT licence: see `LICENSE` beside this file.
 
 /// Letters that are lower case.
 pub(super) const LOWER: &str = "\

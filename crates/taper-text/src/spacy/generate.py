@@ -20,7 +20,7 @@ characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE0
 rules = spacy.blank("en").tokenizer.rules
 lines = [
     f"# The special cases of spaCy {spacy.__version__}'s blank English tokenizer, written by generate.py.",
-    "# spaCy is (c) ExplosionAI GmbH, MIT licence. One case a line, its tokens apart by a space.",
+    "# spaCy is (c) ExplosionAI GmbH, MIT licence: see LICENSE. One case a line, its tokens apart by a space.",
 ]
 for text in sorted(rules):
     tokens = [token[ORTH] for token in rules[text]]
@@ -71,7 +71,7 @@ alpha = members(f"[{classes.ALPHA}]")
 assert uncased | lower | upper <= alpha
 (here / "alphabet.rs").write_text(
     f"//! spaCy {spacy.__version__}'s classes of characters, as ranges; written by `generate.py`, not by hand.\n"
-    "//!\n//! spaCy is (c) ExplosionAI GmbH, MIT licence.\n"
+    "// spaCy is (c) ExplosionAI GmbH, MIT licence: see `LICENSE` beside this file.\n"
     + constant("LOWER", "Letters that are lower case.", lower)
     + constant("UPPER", "Letters that are upper case.", upper)
     + constant("UNCASED", "Letters and whole blocks of scripts without case: spaCy counts them as both.", uncased)

@@ -16,6 +16,8 @@ mod url;
 use std::ops::Range;
 use std::sync::LazyLock;
 
+pub(crate) use rules::{CURRENCY, PUNCTUATION, QUOTES};
+
 use rules::Rules;
 use special::{Rejoin, Specials};
 
@@ -48,6 +50,22 @@ pub(crate) fn spans(text: &str) -> Vec<Span> {
     spans
 }
 
+/// A special case, for those who describe the cut in another way.
+#[derive(Debug)]
+pub(crate) struct SpecialCase {
+    pub(crate) tokens: Vec<&'static str>,
+    /// Whether the rules would take it apart, so that it is put together again wherever its parts stand together.
+    pub(crate) rejoined: bool,
+}
+
+/// All special cases.
+pub(crate) fn special_cases() -> impl Iterator<Item = SpecialCase> {
+    special::exceptions().map(|tokens| {
+        let rejoined = SCANNER.rules.apply(&tokens.concat());
+        SpecialCase { tokens, rejoined }
+    })
+}
+
 /// Rules and special cases, ready to cut.
 #[derive(Debug)]
 struct Scanner {
@@ -68,9 +86,8 @@ impl Scanner {
         let mut scanner =
             Scanner { rules: Rules::new(), specials: Specials::new(), rejoin: Rejoin::default() };
         let mut rejoin = Rejoin::default();
-        let rules = &scanner.rules;
         for text in scanner.specials.texts() {
-            if rules.prefix(text) > 0 || rules.suffix(text) > 0 || rules.infix(text, 0).is_some() {
+            if scanner.rules.apply(text) {
                 let mut spans = Vec::new();
                 let chunk = Span { start: 0, end: text.len() };
                 scanner.part(text, chunk, Use::RulesOnly, &mut Vec::new(), &mut spans);

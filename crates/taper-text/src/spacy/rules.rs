@@ -10,10 +10,10 @@ use foldhash::HashSet;
 use super::class::{Class, Classes};
 
 /// Tokens of their own at either end of a chunk.
-pub(super) const PUNCTUATION: &str = "…,:;!?¿؟¡()[]{}<>_#*&。？！，、；：～·।،۔؛٪";
+pub(crate) const PUNCTUATION: &str = "…,:;!?¿؟¡()[]{}<>_#*&。？！，、；：～·।،۔؛٪";
 
 /// Quotes and the brackets of other scripts, at either end too.
-pub(super) const QUOTES: &str = "'\"”“`‘´’‚,„»«「」『』（）〔〕【】《》〈〉⟦⟧\u{2329}\u{232a}";
+pub(crate) const QUOTES: &str = "'\"”“`‘´’‚,„»«「」『』（）〔〕【】《》〈〉⟦⟧\u{2329}\u{232a}";
 
 /// At the front: these as well, and [`CURRENCY`].
 pub(super) const PREFIXES: &str = "§%=—–";
@@ -22,7 +22,7 @@ pub(super) const PREFIXES: &str = "§%=—–";
 pub(super) const SUFFIXES: &str = "—–";
 
 /// At the front, and at the end after a digit.
-pub(super) const CURRENCY: &str = "$£€¥฿₽﷼₴₠₡₢₣₤₥₦₧₨₩₪₫€₭₮₯₰₱₲₳₴₵₶₷₸₹₺₻₼₽₾₿";
+pub(crate) const CURRENCY: &str = "$£€¥฿₽﷼₴₠₡₢₣₤₥₦₧₨₩₪₫€₭₮₯₰₱₲₳₴₵₶₷₸₹₺₻₼₽₾₿";
 
 /// Written with letters; where [`CURRENCY`] is.
 const DOLLARS: [&str; 3] = ["US$", "C$", "A$"];
@@ -57,6 +57,11 @@ impl Rules {
             .collect();
         let longest_after_digit = after_digit.iter().map(String::len).max().unwrap_or(0);
         Rules { classes: Classes::new(), after_digit, longest_after_digit }
+    }
+
+    /// Whether any rule would take this apart.
+    pub(super) fn apply(&self, chunk: &str) -> bool {
+        self.prefix(chunk) > 0 || self.suffix(chunk) > 0 || self.infix(chunk, 0).is_some()
     }
 
     /// The bytes to cut off the front as one token; 0 for none.

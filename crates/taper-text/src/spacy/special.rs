@@ -7,6 +7,11 @@ use super::Span;
 /// A special case a line, its tokens apart by a space; written by `generate.py`.
 const EXCEPTIONS: &str = include_str!("exceptions.txt");
 
+/// The tokens of each special case.
+pub(super) fn exceptions() -> impl Iterator<Item = Vec<&'static str>> {
+    EXCEPTIONS.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(' ').collect())
+}
+
 /// The special cases by their text.
 #[derive(Debug)]
 pub(super) struct Specials {
@@ -17,16 +22,14 @@ pub(super) struct Specials {
 
 impl Specials {
     pub(super) fn new() -> Specials {
-        let ends: HashMap<String, Vec<usize>> = EXCEPTIONS
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .map(|line| {
+        let ends: HashMap<String, Vec<usize>> = exceptions()
+            .map(|tokens| {
                 let mut end = 0;
-                let ends = line.split(' ').map(|token| {
+                let ends = tokens.iter().map(|token| {
                     end += token.len();
                     end
                 });
-                (line.replace(' ', ""), ends.collect())
+                (tokens.concat(), ends.collect())
             })
             .collect();
         let longest = ends.keys().map(String::len).max().unwrap_or(0);
@@ -41,6 +44,7 @@ impl Specials {
         self.ends.get(text).map(Vec::as_slice)
     }
 
+    /// The texts of all special cases.
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
         self.ends.keys().map(String::as_str)
     }

@@ -74,29 +74,25 @@ fn is_public_ip(host: &str, digit: impl Fn(char) -> bool) -> bool {
     let octets: Vec<Vec<char>> =
         host.splitn(5, '.').map(|octet| octet.chars().take(4).collect()).collect();
     let [first, second, third, fourth] = octets.as_slice() else { return false };
-    let any = |octet: &[char]| octet.iter().copied().all(&digit);
-    let first_fits = match first.as_slice() {
+    // 1 to 99 without a leading zero, then 100 to 199: what the first and the last have in common.
+    let common = |octet: &[char]| match octet {
         ['1'..='9'] => true,
         ['1'..='9', one] => digit(*one),
         ['1', tens, one] => digit(*tens) && digit(*one),
-        ['2', '0' | '1', one] => digit(*one),
-        ['2', '2', '0'..='3'] => true,
         _ => false,
     };
-    let middle_fits = |octet: &[char]| match octet {
-        ['1', rest @ ..] if rest.len() == 2 => any(rest),
-        ['2', '0'..='4', last] => digit(*last),
-        ['2', '5', '0'..='5'] => true,
-        _ => (1..=2).contains(&octet.len()) && any(octet),
+    let up_to_249 = |octet: &[char]| matches!(octet, ['2', '0'..='4', one] if digit(*one));
+    let first_fits = common(first)
+        || matches!(first.as_slice(), ['2', '0' | '1', one] if digit(*one))
+        || matches!(first.as_slice(), ['2', '2', '0'..='3']);
+    let middle_fits = |octet: &[char]| {
+        let short = (1..=2).contains(&octet.len()) || octet.len() == 3 && octet[0] == '1';
+        short && octet.iter().copied().all(&digit)
+            || up_to_249(octet)
+            || matches!(octet, ['2', '5', '0'..='5'])
     };
-    let last_fits = match fourth.as_slice() {
-        ['1'..='9'] => true,
-        ['1'..='9', one] => digit(*one),
-        ['1', rest @ ..] if rest.len() == 2 => any(rest),
-        ['2', '0'..='4', last] => digit(*last),
-        ['2', '5', '0'..='4'] => true,
-        _ => false,
-    };
+    let last_fits =
+        common(fourth) || up_to_249(fourth) || matches!(fourth.as_slice(), ['2', '5', '0'..='4']);
     let private = match (first.as_slice(), second.as_slice()) {
         (['1', '0'] | ['1', '2', '7'], _)
         | (['1', '6', '9'], ['2', '5', '4'])

@@ -8,7 +8,7 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::{PreTokenizerWrapper, SplitDelimiterBehavior};
 
-use super::english;
+use super::{english, likeness};
 use crate::error::{Error, Result};
 use crate::spacy;
 
@@ -69,19 +69,30 @@ impl Cut {
 
     /// The same as a pre-tokenizer of `tokenizers`.
     pub(super) fn portable(&self) -> Result<PreTokenizerWrapper> {
-        if let Cut::Whitespace | Cut::Spacy = self {
-            return Ok(WhitespaceSplit.into());
-        }
         let split = |pattern: String, behavior, invert| -> Result<PreTokenizerWrapper> {
             let split = Split::new(SplitPattern::Regex(pattern), behavior, invert)
                 .map_err(|error| Error::Pipeline(error.to_string()))?;
             Ok(split.into())
         };
-        let mut steps = vec![split(english::piece(), SplitDelimiterBehavior::Removed, true)?];
-        for ending in english::ENDINGS {
-            steps.push(split((*ending).to_owned(), SplitDelimiterBehavior::Isolated, false)?);
-        }
-        steps.push(split(english::joined_pattern(), SplitDelimiterBehavior::Isolated, false)?);
+        let steps = match self {
+            Cut::Whitespace => return Ok(WhitespaceSplit.into()),
+            Cut::Spacy => vec![
+                split(likeness::gap(), SplitDelimiterBehavior::Removed, false)?,
+                split(likeness::space(), SplitDelimiterBehavior::Isolated, false)?,
+                split(likeness::token(), SplitDelimiterBehavior::Removed, true)?,
+            ],
+            Cut::English(_) => {
+                let mut steps =
+                    vec![split(english::piece(), SplitDelimiterBehavior::Removed, true)?];
+                for ending in english::ENDINGS {
+                    let isolated = SplitDelimiterBehavior::Isolated;
+                    steps.push(split((*ending).to_owned(), isolated, false)?);
+                }
+                let joined = english::joined_pattern();
+                steps.push(split(joined, SplitDelimiterBehavior::Isolated, false)?);
+                steps
+            }
+        };
         Ok(Sequence::new(steps).into())
     }
 }

@@ -2,6 +2,7 @@
 
 mod cut;
 mod english;
+mod likeness;
 mod portable;
 #[cfg(test)]
 mod tests;
@@ -128,8 +129,12 @@ impl Tokenizer {
     fn recognise(normalizer: &Value, pre_tokenizer: &Value) -> Result<Option<Tokenizer>> {
         for name in Self::NAMES {
             for lowercase in [false, true] {
-                let candidate = Tokenizer::named(name, Normalization { lowercase })?;
-                if candidate.portable()?.is(normalizer, pre_tokenizer)? {
+                let normalization = Normalization { lowercase };
+                if !portable::says(&normalization.portable()?, normalizer)? {
+                    continue;
+                }
+                let candidate = Tokenizer::named(name, normalization)?;
+                if portable::says(&candidate.portable()?.pre_tokenizer, pre_tokenizer)? {
                     return Ok(Some(candidate));
                 }
             }
