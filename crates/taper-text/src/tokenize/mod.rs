@@ -19,8 +19,8 @@ use portable::Portable;
 
 /// Cuts texts into tokens and, once it has a vocabulary, turns them into ids.
 ///
-/// Everything it does can be written as a portable `tokenizer.json`: the `tokenizers` library, in Rust or in
-/// Python, loads that file and gives the same ids.
+/// What it does can be written as a portable `tokenizer.json`, which the `tokenizers` library loads, in Rust or in
+/// Python. There the ids are the same; but for `spacy`, whose portable form is a likeness.
 ///
 /// ```
 /// use taper_text::{Normalization, Tokenizer};
@@ -52,6 +52,7 @@ impl Tokenizer {
     ///
     /// `english` cuts as the Penn Treebank and spaCy do: contractions (`do n't`, `'s`), punctuation, words on either
     /// side of a hyphen or slash apart; ellipses, numbers with separators, `Mr.`, `U.S.`, `R&B`, `O'Brien` whole.
+    /// `spacy` gives the tokens of spaCy's blank English tokenizer, white space included ([`crate::spacy_tokens`]).
     /// `whitespace` cuts at white space only.
     ///
     /// # Errors

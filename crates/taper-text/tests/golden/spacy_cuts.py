@@ -1,20 +1,18 @@
 """What spaCy's blank English tokenizer makes of texts.json, of the texts below and of random ones: spacy.cuts.json.
 
     pip install spacy==3.8.18
-    python spacy.py
+    python spacy_cuts.py
 
 A row a text: [text, [[start, end], …]], in bytes of UTF-8. (`generate.py` does the same for Python's `tokenizers`.)
 """
 
 import json
 import random
-import sys
 from pathlib import Path
 
-here = Path(__file__).parent
-sys.path.remove(str(here))  # This file is called spacy too.
-import spacy  # noqa: E402
+import spacy
 
+here = Path(__file__).parent
 TEXTS = [
     # White space: one space after a word is no token, everything else is.
     "a b", " a", "a ", "a  b", "  ", "a \n b", "a\n\nb", "\u3000a\u2003b\u00a0c\x85d\x1ce\u200bf", "a\t b \tc", "\n",
