@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use regex::Regex;
+use serde_json::Value;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
@@ -64,6 +65,17 @@ impl Cut {
                     .find_iter(text)
                     .for_each(|piece| english.part(piece.as_str(), 0, visit));
             }
+        }
+    }
+
+    /// Whether a section of a file could be the portable form of this cut: its main pattern read, not compiled.
+    pub(super) fn may_be(name: &str, section: &Value) -> bool {
+        let pattern =
+            |step: usize| section.pointer(&format!("/pretokenizers/{step}/pattern/Regex"));
+        match name {
+            "english" => pattern(0).is_some_and(|found| *found == english::piece()),
+            "spacy" => pattern(2).is_some_and(|found| *found == likeness::token()),
+            _ => true,
         }
     }
 

@@ -63,7 +63,8 @@ pub(super) fn token() -> String {
         format!(r"(?<=[0-9{LOWER}%²+\-|{punctuation}{quotes}])\."),
         format!(r"(?<=[{UPPER}][{UPPER}])\."),
     ];
-    let suffix = any(&suffix);
+    // Atomic: `…` and `……` would be tried in every combination.
+    let suffix = format!("(?>{})", suffix.join("|"));
     let end = format!(r"{suffix}{{0,40}}\z");
     let loose: String = JOINTS
         .iter()

@@ -131,7 +131,9 @@ impl Tokenizer {
         for name in Self::NAMES {
             for lowercase in [false, true] {
                 let normalization = Normalization { lowercase };
-                if !portable::says(&normalization.portable()?, normalizer)? {
+                if !Cut::may_be(name, pre_tokenizer)
+                    || !portable::says(&normalization.portable()?, normalizer)?
+                {
                     continue;
                 }
                 let candidate = Tokenizer::named(name, normalization)?;
