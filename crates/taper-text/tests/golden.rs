@@ -67,7 +67,7 @@ fn python_gives_the_same_tokens_and_ids() {
     }
 }
 
-/// golden/spacy.cuts.json, by golden/spacy_cuts.py: spaCy's own tokens, in bytes.
+/// `golden/spacy.cuts.json`, by `golden/spacy_cuts.py`: spaCy's own tokens, in bytes.
 #[test]
 fn spacy_gives_the_same_tokens() {
     let rows: Vec<(String, Vec<[usize; 2]>)> = read("spacy.cuts.json");
