@@ -203,7 +203,7 @@ pub(crate) struct TokenizeArgs {
     #[arg(conflicts_with = "tokenizer")]
     pub(crate) folder: Option<PathBuf>,
 
-    /// A tokenizer by name, without prepared data: english or whitespace. [default: english]
+    /// A tokenizer by name, without prepared data: english, spacy or whitespace. [default: english]
     #[arg(long, value_name = "NAME")]
     pub(crate) tokenizer: Option<String>,
 

@@ -9,8 +9,8 @@ impl Tokenizer {
     /// The ids of a text's tokens, in order; a word outside the vocabulary is [`Vocabulary::UNKNOWN`]. Empty for an
     /// empty text.
     ///
-    /// A text that holds `<unk>` or `<pad>` literally is cut like any other: `english` makes `<`, `unk`, `>` of it, but
-    /// `whitespace` leaves it whole, and it gets the special's id, here as in Python.
+    /// A text that holds `<unk>` or `<pad>` literally is cut like any other: `english` and `spacy` make `<`, `unk`, `>` of it,
+    /// but `whitespace` leaves it whole, and it gets the special's id, here as in Python.
     ///
     /// [`Vocabulary::UNKNOWN`]: crate::Vocabulary::UNKNOWN
     ///

@@ -7,6 +7,7 @@ mod count;
 mod encode;
 mod error;
 mod normalize;
+mod spacy;
 mod tokenize;
 mod vectors;
 mod vocabulary;
@@ -16,6 +17,7 @@ pub use align::{
 };
 pub use error::{Error, LineProblem, Result};
 pub use normalize::Normalization;
+pub use spacy::spacy_tokens;
 pub use tokenize::Tokenizer;
 pub use vectors::{FileReport, VectorFormat, Vectors, read_vectors, words_beside};
 pub use vocabulary::{TokenCounts, Vocabulary, VocabularyOptions};

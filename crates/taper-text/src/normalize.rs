@@ -37,7 +37,7 @@ impl Normalization {
     /// ```
     pub fn apply<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut text = Cow::Borrowed(text);
-        if !text.chars().all(is_settled) {
+        if !text.is_ascii() && !text.chars().all(is_settled) {
             text = Cow::Owned(text.nfc().map(|(character, _)| character).collect());
         }
         if let Some(regex) = BREAK_REGEX.as_ref()

@@ -1,6 +1,6 @@
 //! Counting words and numbering them, with torchtext's semantics.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::error::{Error, Result};
 

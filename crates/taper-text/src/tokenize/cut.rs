@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 
 use regex::Regex;
+use serde_json::Value;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::{PreTokenizerWrapper, SplitDelimiterBehavior};
 
-use super::english;
+use super::{english, likeness};
 use crate::error::{Error, Result};
+use crate::spacy;
 
 /// A way of cutting.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(super) enum Cut {
     Whitespace,
     /// As the Penn Treebank and spaCy do.
     English(Box<English>),
+    /// As spaCy does, to the byte.
+    Spacy,
 }
 
 /// The three stages of `english`: pieces, then endings off the pieces, then words written as one.
@@ -50,6 +54,11 @@ impl Cut {
     pub(super) fn for_each(&self, text: &str, visit: &mut dyn FnMut(&str)) {
         match self {
             Cut::Whitespace => text.split_whitespace().for_each(visit),
+            Cut::Spacy => {
+                for span in spacy::spans(text) {
+                    visit(&text[span.start..span.end]);
+                }
+            }
             Cut::English(english) => {
                 english
                     .piece
@@ -59,21 +68,43 @@ impl Cut {
         }
     }
 
+    /// Whether a section of a file could be the portable form of this cut: its main pattern read, not compiled.
+    pub(super) fn may_be(name: &str, section: &Value) -> bool {
+        let pattern =
+            |step: usize| section.pointer(&format!("/pretokenizers/{step}/pattern/Regex"));
+        match name {
+            "english" => pattern(0).is_some_and(|found| *found == english::piece()),
+            "spacy" => pattern(2).is_some_and(|found| *found == likeness::token()),
+            _ => true,
+        }
+    }
+
     /// The same as a pre-tokenizer of `tokenizers`.
     pub(super) fn portable(&self) -> Result<PreTokenizerWrapper> {
-        if let Cut::Whitespace = self {
-            return Ok(WhitespaceSplit.into());
-        }
         let split = |pattern: String, behavior, invert| -> Result<PreTokenizerWrapper> {
             let split = Split::new(SplitPattern::Regex(pattern), behavior, invert)
                 .map_err(|error| Error::Pipeline(error.to_string()))?;
             Ok(split.into())
         };
-        let mut steps = vec![split(english::piece(), SplitDelimiterBehavior::Removed, true)?];
-        for ending in english::ENDINGS {
-            steps.push(split((*ending).to_owned(), SplitDelimiterBehavior::Isolated, false)?);
-        }
-        steps.push(split(english::joined_pattern(), SplitDelimiterBehavior::Isolated, false)?);
+        let steps = match self {
+            Cut::Whitespace => return Ok(WhitespaceSplit.into()),
+            Cut::Spacy => vec![
+                split(likeness::gap(), SplitDelimiterBehavior::Removed, false)?,
+                split(likeness::space(), SplitDelimiterBehavior::Isolated, false)?,
+                split(likeness::token(), SplitDelimiterBehavior::Removed, true)?,
+            ],
+            Cut::English(_) => {
+                let mut steps =
+                    vec![split(english::piece(), SplitDelimiterBehavior::Removed, true)?];
+                for ending in english::ENDINGS {
+                    let isolated = SplitDelimiterBehavior::Isolated;
+                    steps.push(split((*ending).to_owned(), isolated, false)?);
+                }
+                let joined = english::joined_pattern();
+                steps.push(split(joined, SplitDelimiterBehavior::Isolated, false)?);
+                steps
+            }
+        };
         Ok(Sequence::new(steps).into())
     }
 }

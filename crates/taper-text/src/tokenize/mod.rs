@@ -2,6 +2,7 @@
 
 mod cut;
 mod english;
+mod likeness;
 mod portable;
 #[cfg(test)]
 mod tests;
@@ -18,8 +19,8 @@ use portable::Portable;
 
 /// Cuts texts into tokens and, once it has a vocabulary, turns them into ids.
 ///
-/// Everything it does can be written as a portable `tokenizer.json`: the `tokenizers` library, in Rust or in
-/// Python, loads that file and gives the same ids.
+/// What it does can be written as a portable `tokenizer.json`, which the `tokenizers` library loads, in Rust or in
+/// Python. There the ids are the same; but for `spacy`, whose portable form is a likeness.
 ///
 /// ```
 /// use taper_text::{Normalization, Tokenizer};
@@ -45,12 +46,13 @@ enum Engine {
 
 impl Tokenizer {
     /// The names that [`Tokenizer::named`] knows.
-    pub const NAMES: &[&str] = &["english", "whitespace"];
+    pub const NAMES: &[&str] = &["english", "spacy", "whitespace"];
 
     /// A tokenizer by name, without a vocabulary.
     ///
     /// `english` cuts as the Penn Treebank and spaCy do: contractions (`do n't`, `'s`), punctuation, words on either
     /// side of a hyphen or slash apart; ellipses, numbers with separators, `Mr.`, `U.S.`, `R&B`, `O'Brien` whole.
+    /// `spacy` gives the tokens of spaCy's blank English tokenizer, white space included ([`crate::spacy_tokens`]).
     /// `whitespace` cuts at white space only.
     ///
     /// # Errors
@@ -59,7 +61,11 @@ impl Tokenizer {
         let Some(name) = Self::NAMES.iter().find(|known| **known == name) else {
             return Err(Error::UnknownTokenizer { name: name.to_owned(), known: Self::NAMES });
         };
-        let cut = if *name == "english" { Cut::english()? } else { Cut::Whitespace };
+        let cut = match *name {
+            "english" => Cut::english()?,
+            "spacy" => Cut::Spacy,
+            _ => Cut::Whitespace,
+        };
         let engine = Arc::new(Engine::Named { name, normalization, cut });
         Ok(Tokenizer { engine, vocabulary: None })
     }
@@ -124,8 +130,14 @@ impl Tokenizer {
     fn recognise(normalizer: &Value, pre_tokenizer: &Value) -> Result<Option<Tokenizer>> {
         for name in Self::NAMES {
             for lowercase in [false, true] {
-                let candidate = Tokenizer::named(name, Normalization { lowercase })?;
-                if candidate.portable()?.is(normalizer, pre_tokenizer)? {
+                let normalization = Normalization { lowercase };
+                if !Cut::may_be(name, pre_tokenizer)
+                    || !portable::says(&normalization.portable()?, normalizer)?
+                {
+                    continue;
+                }
+                let candidate = Tokenizer::named(name, normalization)?;
+                if portable::says(&candidate.portable()?.pre_tokenizer, pre_tokenizer)? {
                     return Ok(Some(candidate));
                 }
             }

@@ -21,14 +21,13 @@ pub(super) struct Portable {
     pub(super) pre_tokenizer: Option<PreTokenizerWrapper>,
 }
 
-impl Portable {
-    /// Whether these sections of a file say the same.
-    pub(super) fn is(&self, normalizer: &Value, pre_tokenizer: &Value) -> Result<bool> {
-        let own = |error: serde_json::Error| Error::Pipeline(error.to_string());
-        Ok(serde_json::to_value(&self.normalizer).map_err(own)? == *normalizer
-            && serde_json::to_value(&self.pre_tokenizer).map_err(own)? == *pre_tokenizer)
-    }
+/// Whether a section of a file says the same as this step of a pipeline.
+pub(super) fn says(step: &impl serde::Serialize, section: &Value) -> Result<bool> {
+    let value = serde_json::to_value(step).map_err(|error| Error::Pipeline(error.to_string()))?;
+    Ok(value == *section)
+}
 
+impl Portable {
     /// Visits the tokens of a raw text in order.
     pub(super) fn for_each(&self, text: &str, visit: &mut dyn FnMut(&str)) -> Result<()> {
         // `tokenizers` visits one empty split for an empty text.

@@ -8,6 +8,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::vocabulary::{TokenCounts, VocabularyOptions};
 
+/// The tokenizers whose portable form is the same cut; that of `spacy` is a likeness.
+const EXACT: &[&str] = &["english", "whitespace"];
+
 fn english(lowercase: bool) -> Tokenizer {
     Tokenizer::named("english", Normalization { lowercase }).unwrap()
 }
@@ -55,7 +58,7 @@ fn english_cuts_as_the_treebank_does() {
 
 #[test]
 fn nothing_comes_of_nothing() {
-    for name in Tokenizer::NAMES {
+    for name in EXACT {
         let tokenizer = Tokenizer::named(name, Normalization::default()).unwrap();
         let encoder = tokenizer.with_vocabulary(&half_known(&tokenizer, "a b")).unwrap();
         for text in ["", " ", "\u{a0}\u{2003}\n\t", "<br />"] {
@@ -68,8 +71,8 @@ fn nothing_comes_of_nothing() {
 
 #[test]
 fn a_wrong_name_is_told_the_right_ones() {
-    let error = Tokenizer::named("spacy", Normalization::default()).unwrap_err().to_string();
-    assert_eq!(error, "no tokenizer is called `spacy`; there are: english, whitespace");
+    let error = Tokenizer::named("nltk", Normalization::default()).unwrap_err().to_string();
+    assert_eq!(error, "no tokenizer is called `nltk`; there are: english, spacy, whitespace");
 }
 
 #[test]
@@ -133,12 +136,14 @@ fn the_number_of_threads_changes_nothing() {
     }
 }
 
-/// Real reviews, where the data are at hand.
-#[test]
-fn the_direct_path_equals_the_portable_one_on_real_reviews() {
+/// The first reviews of the archive, where the data are at hand.
+fn real_reviews() -> Option<Vec<String>> {
     let archive = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../../shared/data/imdb/aclImdb_v1.tar.gz");
-    let Ok(file) = std::fs::File::open(archive) else { return };
+    let Ok(file) = std::fs::File::open(&archive) else {
+        eprintln!("skipped: {} is not there", archive.display());
+        return None;
+    };
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
     let mut texts = Vec::new();
     for entry in archive.entries().unwrap() {
@@ -154,15 +159,25 @@ fn the_direct_path_equals_the_portable_one_on_real_reviews() {
         }
     }
     assert_eq!(texts.len(), 400);
+    Some(texts)
+}
+
+#[test]
+fn the_direct_path_equals_the_portable_one_on_real_reviews() {
+    let Some(texts) = real_reviews() else { return };
     for name in Tokenizer::NAMES {
         for lowercase in [false, true] {
             let tokenizer = Tokenizer::named(name, Normalization { lowercase }).unwrap();
             let portable = tokenizer.portable().unwrap();
+            let mut different = 0;
             for text in &texts {
                 let mut tokens = Vec::new();
                 portable.for_each(text, &mut |token| tokens.push(token.to_owned())).unwrap();
-                assert_eq!(tokenizer.tokens(text).unwrap(), tokens, "{name}");
+                different += usize::from(tokenizer.tokens(text).unwrap() != tokens);
             }
+            // One text in 500 for the likeness of spaCy's cut.
+            let allowed = if EXACT.contains(name) { 0 } else { 2 };
+            assert!(different <= allowed, "{name}: {different} of {} texts", texts.len());
         }
     }
 }
@@ -175,7 +190,7 @@ proptest! {
     fn no_character_is_lost_and_the_portable_file_gives_the_same_ids(
         text in r#"([a-cA-C]{1,3}|n't|'[sSmd]|’(ll|ve)|can(not|t)|Mr\.|U\.S|[0-9]{1,2}|[.,:;!?/*'"&@_<>()+-]|\.\.\.|https?://|<br ?/?>|10[ap]m|[ \t\n\u{a0}\u{2028}\u{85}]|\PC|[éßİΣ\u{301}\u{200b}\u{feff}]){0,24}"#,
         lowercase: bool,
-        name in prop::sample::select(Tokenizer::NAMES),
+        name in prop::sample::select(EXACT),
     ) {
         let normalization = Normalization { lowercase };
         let tokenizer = Tokenizer::named(name, normalization).unwrap();

@@ -79,8 +79,8 @@ pub enum HoldOutBy {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Text {
-    /// `english` (punctuation and clitics apart: `do n't`) or `whitespace`.
-    #[schemars(extend("enum" = ["english", "whitespace"]))]
+    /// `english` (punctuation and clitics apart: `do n't`), `spacy` (as spaCy's blank English tokenizer) or `whitespace`.
+    #[schemars(extend("enum" = ["english", "spacy", "whitespace"]))]
     pub tokenizer: String,
     /// Lower-case before counting and looking up.
     pub lowercase: bool,

@@ -76,7 +76,7 @@ fn tutorial_is_to_the_letter() {
         seed: 1,
         data: Data { dataset: "imdb".to_owned(), ..Data::default() },
         text: Text {
-            tokenizer: "english".to_owned(),
+            tokenizer: "spacy".to_owned(),
             lowercase: false,
             max_vocabulary: Some(10_000),
             min_frequency: 1,
@@ -253,7 +253,7 @@ fn values_out_of_range_name_key_value_and_range() {
             "[model]\npooling = \"lats\"",
             "must be one of \"last\", \"max\", \"mean\", \"concat\" (did you mean \"last\"?)",
         ),
-        ("[text]\ntokenizer = \"german\"", "must be one of \"english\", \"whitespace\""),
+        ("[text]\ntokenizer = \"german\"", "must be one of \"english\", \"spacy\", \"whitespace\""),
         ("[data]\ndataset = \"\"", "must not be empty"),
         ("[data]\nhold_out = 0.1", "must be a table"),
         ("[data]\nhold_out = { fraction = 1.0 }", "must be greater than 0 and less than 1"),

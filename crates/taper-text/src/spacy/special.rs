@@ -1,0 +1,153 @@
+//! Special cases: chunks whose tokens are written down, and the runs of tokens that are put together again to be one.
+
+use foldhash::HashMap;
+
+use super::Span;
+
+/// A special case a line, its tokens apart by a space; written by `generate.py`.
+const EXCEPTIONS: &str = include_str!("exceptions.txt");
+
+/// The tokens of each special case.
+pub(super) fn exceptions() -> impl Iterator<Item = Vec<&'static str>> {
+    EXCEPTIONS.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(' ').collect())
+}
+
+/// The special cases by their text.
+#[derive(Debug)]
+pub(super) struct Specials {
+    /// Where each token ends, in bytes.
+    ends: HashMap<String, Vec<usize>>,
+    longest: usize,
+}
+
+impl Specials {
+    pub(super) fn new() -> Specials {
+        let ends: HashMap<String, Vec<usize>> = exceptions()
+            .map(|tokens| {
+                let mut end = 0;
+                let ends = tokens.iter().map(|token| {
+                    end += token.len();
+                    end
+                });
+                (tokens.concat(), ends.collect())
+            })
+            .collect();
+        let longest = ends.keys().map(String::len).max().unwrap_or(0);
+        Specials { ends, longest }
+    }
+
+    /// The ends of the tokens of this text, where it is a special case.
+    pub(super) fn get(&self, text: &str) -> Option<&[usize]> {
+        if text.len() > self.longest {
+            return None;
+        }
+        self.ends.get(text).map(Vec::as_slice)
+    }
+
+    /// The texts of all special cases.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.ends.keys().map(String::as_str)
+    }
+}
+
+/// The special cases as what the rules alone make of them, which a text may hold apart: `:` and `)` at the end of `good:)`.
+#[derive(Debug, Default)]
+pub(super) struct Rejoin {
+    tokens: HashMap<String, u32>,
+    longest: usize,
+    /// From a state (0 at first) and the next token to the next state.
+    next: HashMap<(u32, u32), u32>,
+    /// Whether a special case ends in a state.
+    terminal: Vec<bool>,
+}
+
+impl Rejoin {
+    /// Adds one special case.
+    pub(super) fn add<'t>(&mut self, tokens: impl Iterator<Item = &'t str>) {
+        if self.terminal.is_empty() {
+            self.terminal.push(false);
+        }
+        let mut state = 0;
+        for token in tokens {
+            self.longest = self.longest.max(token.len());
+            let fresh = self.tokens.len() as u32;
+            let token = *self.tokens.entry(token.to_owned()).or_insert(fresh);
+            let fresh = self.terminal.len() as u32;
+            state = *self.next.entry((state, token)).or_insert(fresh);
+            if state == fresh {
+                self.terminal.push(false);
+            }
+        }
+        self.terminal[state as usize] = true;
+    }
+
+    /// The number of tokens of each special case that begins with the first of these tokens.
+    fn lengths<'s>(&'s self, text: &'s str, spans: &'s [Span]) -> impl Iterator<Item = usize> + 's {
+        let mut state = Some(0);
+        let mut length = 0;
+        let states = spans.iter().map_while(move |span| {
+            let token = &text[span.start..span.end];
+            let known = if token.len() > self.longest { None } else { self.tokens.get(token) };
+            state = known
+                .zip(state)
+                .and_then(|(token, state)| self.next.get(&(state, *token)).copied());
+            length += 1;
+            state.map(|state| (state, length))
+        });
+        states.filter(|(state, _)| self.terminal[*state as usize]).map(|(_, length)| length)
+    }
+
+    /// Whether these tokens of one chunk hold a special case that is cut otherwise.
+    pub(super) fn would_change(&self, text: &str, spans: &[Span], specials: &Specials) -> bool {
+        (0..spans.len()).any(|first| {
+            self.lengths(text, &spans[first..]).filter(|length| *length > 1).any(|length| {
+                let run = &spans[first..first + length];
+                let start = run[0].start;
+                let ends = specials.get(&text[start..run[length - 1].end]);
+                ends.is_some_and(|ends| {
+                    !ends.iter().copied().eq(run.iter().map(|span| span.end - start))
+                })
+            })
+        })
+    }
+
+    /// Puts the special cases of a text together: the longest first, then the first; what overlaps one before it, taken
+    /// or not, is left. (`Tokenizer._apply_special_cases` of spaCy.)
+    pub(super) fn apply(&self, text: &str, spans: &mut Vec<Span>, specials: &Specials) {
+        let mut found: Vec<(usize, usize)> = (0..spans.len())
+            .flat_map(|first| {
+                self.lengths(text, &spans[first..]).map(move |length| (first, length))
+            })
+            .collect();
+        found.sort_unstable_by_key(|(first, length)| (std::cmp::Reverse(*length), *first));
+        let mut seen = vec![false; spans.len()];
+        found.retain(|(first, length)| {
+            let free = !seen[*first] && !seen[first + length - 1];
+            seen[*first..first + length].fill(true);
+            free
+        });
+        found.sort_unstable();
+        let mut joined = Vec::with_capacity(spans.len());
+        let mut kept = 0;
+        for (first, length) in found {
+            let (start, end) = (spans[first].start, spans[first + length - 1].end);
+            // With a space within it is no special case.
+            if let Some(ends) = specials.get(&text[start..end]) {
+                joined.extend_from_slice(&spans[kept..first]);
+                push_parts(start, ends, &mut joined);
+                kept = first + length;
+            }
+        }
+        joined.extend_from_slice(&spans[kept..]);
+        *spans = joined;
+    }
+}
+
+/// The tokens of a special case that starts at `start`.
+pub(super) fn push_parts(start: usize, ends: &[usize], spans: &mut Vec<Span>) {
+    let mut from = start;
+    for end in ends {
+        spans.push(Span { start: from, end: start + end });
+        from = start + end;
+    }
+}
