@@ -87,19 +87,19 @@ fn imdb_repeats_what_it_is_known_to_repeat() {
         });
         pairs.count()
     };
-    for (left, right) in [
-        ("train", "train"),
-        ("test", "test"),
-        ("train", "test"),
-        ("train", "unsupervised"),
-        ("test", "unsupervised"),
-        ("unsupervised", "unsupervised"),
+    // As many as comparing all texts by an inverted index over their shingles finds: 113.
+    for (left, right, pairs) in [
+        ("train", "train", 25),
+        ("test", "test", 20),
+        ("train", "test", 4),
+        ("train", "unsupervised", 11),
+        ("test", "unsupervised", 2),
+        ("unsupervised", "unsupervised", 51),
     ] {
-        eprintln!("near-duplicates, {left} and {right}: {}", pair_of(left, right));
+        assert_eq!(pair_of(left, right), pairs, "{left} and {right}");
     }
-    assert!(pair_of("train", "test") > 0);
     let text = |row: u32| texts[row as usize].as_str();
-    for pair in found.near.iter().step_by(1 + found.near.len() / 200) {
+    for pair in &found.near {
         let exact = plain_jaccard(text(pair.first), text(pair.second));
         assert_ne!(text(pair.first), text(pair.second));
         assert!((exact - pair.similarity).abs() < 0.02, "{pair:?} but {exact}");
@@ -109,6 +109,5 @@ fn imdb_repeats_what_it_is_known_to_repeat() {
     // Its damage: control characters where Windows-1252 was read as Latin-1.
     let mut defects = Defects::default();
     texts.iter().for_each(|text| defects += Defects::of(text));
-    eprintln!("{defects:?}");
-    assert!(defects.controls > 0 && defects.replacements == 0);
+    assert_eq!((defects.controls, defects.entities), (9_688, 28));
 }

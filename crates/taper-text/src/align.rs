@@ -59,6 +59,8 @@ pub struct Alignment {
     pub matrix: Vec<f32>,
     /// Numbers a row.
     pub dimensions: usize,
+    /// Whether row `i` is a word's vector, rather than what `missing` says.
+    pub has_vector: Vec<bool>,
     /// How much of vocabulary and text has a vector.
     pub coverage: Coverage,
 }
@@ -127,6 +129,7 @@ pub fn align(
     options.missing.check()?;
     let dimensions = vectors.dimensions();
     let mut matrix = vec![0.0; vocabulary.len() * dimensions];
+    let mut has_vector = vec![false; vocabulary.len()];
     let mut coverage = Coverage {
         vocabulary_rows: vocabulary.words().len(),
         rows_with_vector: 0,
@@ -150,6 +153,7 @@ pub fn align(
         coverage.tokens_in_vocabulary += count;
         if let Some(vector) = options.case.find(word, vectors) {
             row.copy_from_slice(vector);
+            has_vector[id as usize] = true;
             coverage.rows_with_vector += 1;
             coverage.tokens_with_vector += count;
         } else {
@@ -161,7 +165,7 @@ pub fn align(
         right.count.cmp(&left.count).then_with(|| left.token.cmp(&right.token))
     });
     coverage.most_frequent_missing.truncate(NAMED_MISSING);
-    Ok(Alignment { matrix, dimensions, coverage })
+    Ok(Alignment { matrix, dimensions, has_vector, coverage })
 }
 
 impl Missing {

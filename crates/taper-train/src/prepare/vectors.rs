@@ -8,14 +8,14 @@ use taper_text::{
 };
 
 use super::{PrepareEvent, VectorSource};
-use crate::artifacts::VectorsReport;
+use crate::artifacts::{HAS_VECTOR, VectorsReport};
 use crate::fingerprint::{self, Fingerprint};
 use crate::gradients::EMBEDDING;
 use crate::manifest::Stage;
 use crate::recipe::{self, Vectors};
 use crate::{Error, Recipe, Result, atomic};
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What the stage depends on: the `[vectors]` table, the vectors, the vocabulary and the counts.
 pub(super) fn fingerprint(
@@ -106,7 +106,10 @@ pub(super) fn write(folder: &Path, table: &Vectors, alignment: Option<&Alignment
         let rows = alignment.matrix.len() / alignment.dimensions.max(1);
         let view = TensorView::new(Dtype::F32, vec![rows, alignment.dimensions], &bytes)
             .map_err(failed)?;
-        atomic::write(&path, &safetensors::serialize([(EMBEDDING, view)], None).map_err(failed)?)?;
+        let flags: Vec<u8> = alignment.has_vector.iter().map(|has| u8::from(*has)).collect();
+        let flags = TensorView::new(Dtype::U8, vec![flags.len()], &flags).map_err(failed)?;
+        let tensors = [(EMBEDDING, view), (HAS_VECTOR, flags)];
+        atomic::write(&path, &safetensors::serialize(tensors, None).map_err(failed)?)?;
     }
     let report = VectorsReport {
         source: table.source.clone(),

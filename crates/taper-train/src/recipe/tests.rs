@@ -17,6 +17,7 @@ fn quickstart_is_what_it_says() {
         data: Data {
             dataset: "sample".to_owned(),
             hold_out: None,
+            drop_leaks: None,
         },
         text: Text {
             tokenizer: "english".to_owned(),
@@ -77,7 +78,7 @@ fn tutorial_is_to_the_letter() {
             "The tutorial's two bidirectional LSTM layers of 256 on all of IMDB with GloVe 6B 100d"
                 .to_owned(),
         seed: 1,
-        data: Data { dataset: "imdb".to_owned(), hold_out: None },
+        data: Data { dataset: "imdb".to_owned(), hold_out: None, drop_leaks: None },
         text: Text {
             tokenizer: "english".to_owned(),
             lowercase: false,
