@@ -79,10 +79,7 @@ const LONGEST_TAG: usize = 200;
 fn tag(text: &str) -> usize {
     let bytes = text.as_bytes();
     let window = &bytes[..bytes.len().min(LONGEST_TAG)];
-    let name = match window {
-        [b'<', b'/' | b'!', name, ..] | [b'<', name, ..] => name,
-        _ => return 0,
-    };
+    let ([b'<', b'/' | b'!', name, ..] | [b'<', name, ..]) = window else { return 0 };
     if !name.is_ascii_alphabetic() && !window.starts_with(b"<!--") {
         return 0;
     }

@@ -152,3 +152,52 @@ fn count(number: u64, what: &str) -> String {
         _ => format!("{number} {what}s"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::diagnosis::Drift;
+    use super::*;
+
+    fn split(js_divergence: f64, floor: f64, labels: [u64; 2]) -> SplitDiagnosis {
+        let drift = Some(Drift { js_divergence, floor, words: Vec::new() });
+        SplitDiagnosis {
+            split: "test".to_owned(),
+            labels: labels.to_vec(),
+            drift,
+            ..SplitDiagnosis::default()
+        }
+    }
+
+    #[test]
+    fn drift_is_told_where_chance_does_not_explain_it() {
+        let kinds = |split: &SplitDiagnosis| {
+            let mut findings = Vec::new();
+            against_train(split, &[], &mut findings);
+            findings.iter().map(|finding| finding.kind).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(&split(0.2, 0.01, [1, 1])), ["drift"]);
+        assert_eq!(kinds(&split(0.2, 0.1, [1, 1])), [""; 0], "halves of train differ as much");
+        assert_eq!(kinds(&split(0.04, 0.001, [1, 1])), [""; 0]);
+    }
+
+    #[test]
+    fn classes_of_uneven_size_are_told() {
+        let message = |labels| {
+            let mut findings = Vec::new();
+            classes(&split(0.0, 0.0, labels), &["neg".to_owned(), "pos".to_owned()], &mut findings);
+            findings.pop().map(|finding| finding.message)
+        };
+        assert_eq!(
+            message([10, 30]).as_deref(),
+            Some("test: classes of uneven size (10 neg, 30 pos)")
+        );
+        assert!(message([0, 5]).is_some());
+        assert!(message([10, 19]).is_none() && message([0, 0]).is_none());
+    }
+
+    #[test]
+    fn one_is_told_in_the_singular() {
+        assert_eq!(count(1, "text"), "1 text");
+        assert_eq!(count(2, "pair of near-duplicates"), "2 pairs of near-duplicates");
+    }
+}

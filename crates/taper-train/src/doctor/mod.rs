@@ -1,17 +1,19 @@
 //! What is wrong with prepared data, before a model learns it: repeats, leaks, labels that disagree, damage, lengths,
 //! coverage, drift.
 //!
-//! A leak is a text of a split for judging (test, validation) that stands in a split further from it too, byte by byte
-//! or nearly so: a model that has learned it is not judged by it. `data.drop_leaks` leaves such texts out;
-//! [`fixed_recipe`] turns it on. A group (a movie, an author) on both sides makes a figure kinder too, but is no leak by
+//! A leak is a text that test has and another split too, or that validation has and another split but test: byte by byte
+//! or nearly so. A model that has seen it is not judged by it. `data.drop_leaks` leaves such texts out, wherever they do
+//! not judge; [`fixed_recipe`] turns it on. A group (a movie, an author) on both sides makes a figure kinder too, but is no leak by
 //! this definition: dropping it is a decision about the data, not a repair.
 //!
-//! Memory: 152 bytes a text, one split's tokens, and the distinct groups.
+//! Memory: about 200 bytes a text, one split's tokens, and the distinct groups.
 
 mod diagnosis;
+mod examples;
 mod findings;
 mod html;
 mod plot;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -24,6 +26,8 @@ pub use diagnosis::{
 pub use html::{page, write_page};
 
 use taper_corpus::duplicates::find_identical;
+
+use shared::Shared;
 
 use crate::manifest::Manifest;
 use crate::recipe::{Data, DropLeaks};
@@ -61,7 +65,7 @@ pub fn glance(prepared: &Prepared) -> Result<Vec<String>> {
         }
         Ok::<(), Error>(())
     })?;
-    let shared = texts::Shared::new(prepared, &splits, &first);
+    let shared = Shared::new(prepared, &splits, &first);
     Ok(shared.in_words())
 }
 

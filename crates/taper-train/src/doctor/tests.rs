@@ -134,15 +134,9 @@ fn everything_wrong_is_found() {
     let leaks = ["identical_across", "near_across", "identical_across"];
     assert_eq!(kinds(&found, Severity::Leak), leaks);
     let warnings = kinds(&found, Severity::Warning);
-    for kind in [
-        "group_across",
-        "label_conflict",
-        "identical_within",
-        "empty",
-        "encoding",
-        "drift",
-        "coverage",
-    ] {
+    for kind in
+        ["group_across", "label_conflict", "identical_within", "empty", "encoding", "coverage"]
+    {
         assert!(warnings.contains(&kind), "{kind}: {warnings:?}");
     }
     let identical = &found.findings[0];
