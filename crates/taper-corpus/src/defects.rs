@@ -32,20 +32,17 @@ impl Defects {
         let mut defects = Self::default();
         let mut rest = text;
         while let Some(character) = rest.chars().next() {
-            let (kind, length) = match character {
-                '<' => (Some(&mut defects.tags), tag(rest)),
-                '&' => (Some(&mut defects.entities), entity(rest)),
-                '\u{fffd}' => (Some(&mut defects.replacements), 3),
-                '\t' | '\n' | '\r' => (None, 0),
-                'Â' | 'Ã' | 'â' | 'ð' => (Some(&mut defects.mojibake), mojibake(rest)),
-                _ if character.is_control() => (Some(&mut defects.controls), character.len_utf8()),
-                _ => (None, 0),
+            let (count, length) = match character {
+                '<' => (&mut defects.tags, tag(rest)),
+                '&' => (&mut defects.entities, entity(rest)),
+                '\u{fffd}' => (&mut defects.replacements, character.len_utf8()),
+                'Â' | 'Ã' | 'â' | 'ð' => (&mut defects.mojibake, mojibake(rest)),
+                _ if character.is_control() && !matches!(character, '\t' | '\n' | '\r') => {
+                    (&mut defects.controls, character.len_utf8())
+                }
+                _ => (&mut defects.controls, 0),
             };
-            if length > 0
-                && let Some(count) = kind
-            {
-                *count += 1;
-            }
+            *count += u64::from(length > 0);
             rest = rest.get(length.max(character.len_utf8())..).unwrap_or_default();
         }
         defects

@@ -79,7 +79,7 @@ impl Shared {
     fn count_near(&self, near: &[NearPair], within: &mut [Repeats], across: &mut Across) {
         let present = |row: u32| -> u64 {
             let rows = self.rows_of(row).iter().enumerate();
-            rows.map(|(split, rows)| u64::from(*rows > 0) << split.min(63)).sum()
+            rows.map(|(split, rows)| u64::from(*rows > 0) << split).sum()
         };
         let mut near_to: BTreeMap<u32, u64> = BTreeMap::new();
         for pair in near {

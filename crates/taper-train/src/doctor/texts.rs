@@ -18,12 +18,14 @@ use crate::{Error, Prepared, Result};
 /// Bins between the threshold and 1.
 const SIMILARITY_BINS: usize = 20;
 
-/// The splits in the order of use: what is learned, what judges, the rest.
+/// The splits in the order of use: what is learned, what judges, the rest. After 64, which is as many as sets of splits
+/// have bits, no more are looked at.
 pub(super) fn splits(prepared: &Prepared) -> Vec<String> {
     let order = ["train", "validation", "test"];
     let place = |name: &String| order.iter().position(|known| known == name).unwrap_or(order.len());
     let mut names: Vec<String> = prepared.manifest().splits.keys().cloned().collect();
     names.sort_by_key(|name| (place(name), name.clone()));
+    names.truncate(u64::BITS as usize);
     names
 }
 
@@ -66,7 +68,7 @@ pub(super) fn read(prepared: &Prepared) -> Result<Texts> {
             let columns: &[&str] = if first_pass { &["text", "label", "group"] } else { &["text"] };
             for_batches(prepared, split, columns, &mut |batch, texts| {
                 if first_pass {
-                    note(prepared, batch, 1 << index.min(63), &mut labels, &mut groups)?;
+                    note(prepared, batch, 1 << index, &mut labels, &mut groups)?;
                     count_defects(texts, normalization, &mut defects[index]);
                 }
                 visit(texts);
@@ -97,11 +99,10 @@ fn note(
     labels.extend(column.iter().map(|label| label.and_then(|label| u32::try_from(label).ok())));
     let column = batch.column(2).as_string_opt::<i32>().ok_or_else(foreign)?;
     for group in column.iter().flatten() {
-        match groups.get_mut(group) {
-            Some(splits) => *splits |= split,
-            None => {
-                groups.insert(group.to_owned(), split);
-            }
+        if let Some(splits) = groups.get_mut(group) {
+            *splits |= split;
+        } else {
+            groups.insert(group.to_owned(), split);
         }
     }
     Ok(())
