@@ -37,10 +37,7 @@ impl Defects {
                 '&' => (&mut defects.entities, entity(rest)),
                 '\u{fffd}' => (&mut defects.replacements, character.len_utf8()),
                 'Â' | 'Ã' | 'â' | 'ð' => (&mut defects.mojibake, mojibake(rest)),
-                _ if character.is_control() && !matches!(character, '\t' | '\n' | '\r') => {
-                    (&mut defects.controls, character.len_utf8())
-                }
-                _ => (&mut defects.controls, 0),
+                _ => (&mut defects.controls, control(character)),
             };
             *count += u64::from(length > 0);
             rest = rest.get(length.max(character.len_utf8())..).unwrap_or_default();
@@ -67,6 +64,12 @@ impl AddAssign for Defects {
         self.tags += other.tags;
         self.entities += other.entities;
     }
+}
+
+/// The bytes of a control character that has no business in a text; 0 for any other.
+fn control(character: char) -> usize {
+    let belongs = !character.is_control() || matches!(character, '\t' | '\n' | '\r');
+    if belongs { 0 } else { character.len_utf8() }
 }
 
 /// Bytes within which a tag must close.
