@@ -14,11 +14,13 @@ const DRIFT_TIMES: f64 = 3.0;
 
 pub(super) fn of(diagnosis: &Diagnosis) -> Vec<Finding> {
     let mut findings = Vec::new();
-    diagnosis.pairs.iter().for_each(|pair| across(pair, &mut findings));
+    for pair in &diagnosis.pairs {
+        across(pair, &mut findings);
+    }
     let conflicts = &diagnosis.conflicts;
     if conflicts.identical_texts + conflicts.near_pairs > 0 {
         let message = format!(
-            "{} with two labels, and {} with different ones",
+            "labels disagree on {} and on {}",
             count(conflicts.identical_texts, "text"),
             count(conflicts.near_pairs, "pair of near-duplicates")
         );

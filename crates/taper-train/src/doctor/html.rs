@@ -174,7 +174,9 @@ fn lengths(page: &mut String, diagnosis: &Diagnosis) {
         "<p>Lost where texts are cut short: share of tokens (texts that are longer).</p>\n",
     );
     let mut table = Table::new(&["at most"]);
-    diagnosis.splits.iter().for_each(|split| table.head(&split.split));
+    for split in &diagnosis.splits {
+        table.head(&split.split);
+    }
     for (index, at) in
         diagnosis.splits.first().map_or(&[][..], |split| &split.cuts).iter().enumerate()
     {
@@ -237,7 +239,9 @@ struct Table {
 impl Table {
     fn new(columns: &[&str]) -> Self {
         let mut table = Self { head: String::new(), rows: String::new() };
-        columns.iter().for_each(|column| table.head(column));
+        for column in columns {
+            table.head(column);
+        }
         table
     }
 

@@ -130,7 +130,7 @@ impl Texts {
         let (within, mut across) = self.shared.count(&self.duplicates.near);
         for splits in self.groups.values() {
             for ((left, right), pair) in &mut across {
-                pair.groups += u64::from((splits >> left) & (splits >> right) & 1);
+                pair.groups += (splits >> left) & (splits >> right) & 1;
             }
         }
         let mut similarities = vec![0; SIMILARITY_BINS];

@@ -110,7 +110,9 @@ impl Unigrams {
         let mut counts = vec![0; vocabulary];
         for row in (0..encoded.len()).filter(|row| rows(*row)) {
             // Every id was held to the vocabulary when it was read.
-            encoded.tokens(row).iter().for_each(|id| counts[*id as usize] += 1);
+            for id in encoded.tokens(row) {
+                counts[*id as usize] += 1;
+            }
         }
         let total = counts.iter().sum();
         Self { counts, total }

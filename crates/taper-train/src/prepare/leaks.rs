@@ -119,7 +119,9 @@ fn read(
     })?;
     hand_over(&mut texts);
     if !own_validation {
-        held_out.into_iter().for_each(|row| ranks[row] = rank("validation"));
+        for row in held_out {
+            ranks[row] = rank("validation");
+        }
     }
     Ok(())
 }
