@@ -34,6 +34,10 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Turns labelled texts into token ids, vocabulary and aligned word vectors.
     Prepare(PrepareArgs),
+    /// Tells what is wrong with prepared data: leaks, repeats, damage, lengths, coverage, drift.
+    Doctor(DoctorArgs),
+    /// Follows one row of prepared data from its source to its ids.
+    Trace(TraceArgs),
     /// Trains a classifier; prepares first what is not up to date.
     Train(TrainArgs),
     /// Counts how often a trained model is right on a split.
@@ -103,6 +107,48 @@ pub(crate) struct PrepareArgs {
     pub(crate) dry_run: bool,
 
     /// Prints the manifest (or, with --dry-run, the plan) as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// The folder of prepared data.
+    pub(crate) prepared: PathBuf,
+
+    /// Exits with 1 where a split for judging (test, validation) shares texts, or near-duplicates, with another.
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// Prepares again without the texts that a split for judging has too (`data.drop_leaks = "near"`), and looks
+    /// once more. Later preparations of the folder must say `--set data.drop_leaks=near`, or take them back in with
+    /// `=keep`.
+    #[arg(long)]
+    pub(crate) fix: bool,
+
+    /// Also counts what is lost where texts are cut to N tokens.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_length: Option<NonZeroUsize>,
+
+    /// Writes a page with plots, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+
+    /// Prints all figures as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TraceArgs {
+    /// The folder of prepared data.
+    pub(crate) prepared: PathBuf,
+
+    /// The row, by its id or by its number from 0: `train:train/pos/7`, `test:12`.
+    #[arg(long, value_name = "SPLIT:ID")]
+    pub(crate) row: String,
+
+    /// Prints one JSON document.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -29,6 +29,8 @@ fn main() -> ExitCode {
     }
     let result = match args.command {
         Command::Prepare(command) => commands::prepare::run(&command, &args.data, &console),
+        Command::Doctor(command) => commands::doctor::run(&command, &args.data, &console),
+        Command::Trace(command) => commands::trace::run(&command),
         Command::Train(command) => commands::train::run(&command, &args.data, &console),
         Command::Evaluate(command) => commands::evaluate::run(&command, &console),
         Command::Predict(command) => commands::predict::run(&command),

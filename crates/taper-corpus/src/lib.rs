@@ -7,10 +7,13 @@
 //! - [`CorpusWriter`] and [`ShardWriter`] write Parquet; [`records`], [`batches`] and [`shards`]
 //!   read it back.
 //! - [`HoldOut`] splits a split.
+//! - [`duplicates`] finds texts that occur twice, or nearly so; [`Defects`] what is wrong with one.
 //! - [`hub`] fetches and verifies one file; [`imdb`] knows IMDB's.
 
 mod columns;
 mod corpus;
+mod defects;
+pub mod duplicates;
 mod error;
 mod fingerprint;
 mod format;
@@ -33,6 +36,7 @@ mod write;
 
 pub use columns::{Records, records};
 pub use corpus::{CorpusWriter, SplitSummary};
+pub use defects::Defects;
 pub use error::{Error, Place, Position, Result};
 pub use fingerprint::ContentFingerprint;
 pub use glove::glove_6b;

@@ -45,6 +45,8 @@ pub struct Alignment {
     pub matrix: Vec<f32>,
     /// Numbers a row.
     pub dimensions: usize,
+    /// Whether row `i` is a word's vector, rather than what `missing` says.
+    pub has_vector: Vec<bool>,
     /// How much of vocabulary and text has a vector.
     pub coverage: Coverage,
 }
@@ -92,6 +94,8 @@ pub fn align(
     let subwords = subwords::Shared::of(vocabulary.words(), &found);
     let coverage = Coverage::of(vocabulary, counts, vectors, &found, &subwords);
     let mut matrix = vec![0.0; vocabulary.len() * dimensions];
+    let mut has_vector = vec![false; Vocabulary::SPECIALS.len()];
+    has_vector.extend(found.iter().map(Option::is_some));
     let (specials, rows) = matrix.split_at_mut(Vocabulary::SPECIALS.len() * dimensions);
     options.missing.draw(&mut specials[..dimensions], options.seed, Vocabulary::UNKNOWN);
     let first = Vocabulary::SPECIALS.len() as u32;
@@ -104,7 +108,7 @@ pub fn align(
     if options.missing == Missing::Subwords {
         subwords.fill(&found, rows, dimensions);
     }
-    Ok(Alignment { matrix, dimensions, coverage })
+    Ok(Alignment { matrix, dimensions, has_vector, coverage })
 }
 
 #[cfg(test)]

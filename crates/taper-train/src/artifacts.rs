@@ -21,6 +21,9 @@ use crate::{Error, Result};
 /// The tokenizer's file name in a prepared folder and in a model directory.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
 
+/// The tensor beside the embedding: `[vocabulary]`, 1 where the row is a word's vector.
+pub(crate) const HAS_VECTOR: &str = "has_vector";
+
 /// `coverage.json`: what the word vectors know of the training texts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VectorsReport {
@@ -152,6 +155,32 @@ impl Prepared {
         }
         let [rows, dimensions] = wanted;
         Ok(Some(Embeddings { matrix, rows, dimensions }))
+    }
+
+    /// Of every token id, whether the word has a vector; `None` where the recipe has none.
+    ///
+    /// # Errors
+    ///
+    /// A file that holds no such list, or one of another length than the vocabulary.
+    pub fn has_vector(&self) -> Result<Option<Vec<bool>>> {
+        if self.vectors_report()?.coverage.is_none() {
+            return Ok(None);
+        }
+        let path = self.folder.join("embeddings.safetensors");
+        let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| {
+            Error::prepared(&path, format!("not a safetensors file ({error}); prepare again"))
+        })?;
+        let rows = self.manifest.vocabulary;
+        match tensors.tensor(HAS_VECTOR) {
+            Ok(flags) if flags.dtype() == Dtype::U8 && flags.shape() == [rows] => {
+                Ok(Some(flags.data().iter().map(|flag| *flag != 0).collect()))
+            }
+            _ => {
+                let message = format!("no `{HAS_VECTOR}` of U8 [{rows}]; prepare again");
+                Err(Error::prepared(&path, message))
+            }
+        }
     }
 
     /// Token ids, lengths and labels of a split, all in memory.

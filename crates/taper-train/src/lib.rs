@@ -4,12 +4,14 @@
 //! - [`prepare`](mod@prepare): raw texts to token ids on disk, stage by stage, each skipped while it is up to date;
 //! - [`artifacts`]: typed readers of what [`prepare`](mod@prepare) wrote;
 //! - [`manifest`]: what a prepared folder says about itself;
+//! - [`doctor`]: what is wrong with prepared data; [`trace`](trace()): how one row became what it is;
 //! - [`train`](train()): the loop, over a [`Run`]'s folder with its [`checkpoint`]s, telling [`TrainEvent`]s;
 //! - [`Inference`], [`evaluate`](evaluate()) and [`Predictor`]: what a model directory is good for.
 
 pub mod artifacts;
 pub mod batch;
 pub mod checkpoint;
+pub mod doctor;
 pub mod gradients;
 pub mod loss;
 pub mod manifest;
@@ -31,6 +33,7 @@ mod inference;
 mod lock;
 mod predict;
 mod run;
+mod trace;
 mod train;
 
 pub use artifacts::Prepared;
@@ -45,4 +48,5 @@ pub use prepare::prepare;
 pub use recipe::Recipe;
 pub use run::{PreparedReference, Run};
 pub use taper_lstm::Quantization;
+pub use trace::{Trace, TracedToken, trace};
 pub use train::{Outcome, Summary, train};

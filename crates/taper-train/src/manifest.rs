@@ -106,6 +106,9 @@ pub struct SplitManifest {
     pub labels: Vec<u64>,
     /// Texts without a label.
     pub unlabelled: u64,
+    /// Texts that the source has and `data.drop_leaks` left out; `corpus/dropped.jsonl` names them.
+    #[serde(default)]
+    pub dropped: u64,
     /// Tokens of all texts.
     pub tokens: u64,
     /// Texts without a single token.

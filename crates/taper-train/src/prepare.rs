@@ -16,8 +16,9 @@
 
 mod corpus;
 mod encoded;
+pub(crate) mod leaks;
 mod options;
-mod text;
+pub(crate) mod text;
 pub(crate) mod vectors;
 pub(crate) mod workspace;
 
@@ -33,6 +34,7 @@ pub use options::{Dataset, Places, PrepareEvent, PrepareOptions, VectorSource};
 
 use crate::artifacts::{self, Prepared};
 use crate::manifest::{Manifest, SplitManifest, Stage};
+use crate::recipe::DropLeaks;
 use crate::{Error, Recipe, Result};
 use workspace::Workspace;
 
@@ -53,6 +55,7 @@ pub fn prepare(
         workspace: Workspace::open(options.output, begin(options.recipe))?,
         events,
     };
+    work.respect_fix()?;
     work.corpus(&options.dataset)?;
     let counts = work.text()?;
     work.vectors(&options.vectors, counts)?;
@@ -92,6 +95,24 @@ struct Preparation<'a> {
 }
 
 impl Preparation<'_> {
+    /// Rows that were dropped come back only when the recipe says so.
+    fn respect_fix(&self) -> Result<()> {
+        let before = self.workspace.prepared().and_then(|manifest| manifest.recipe.data.drop_leaks);
+        let (None, Some(dropped @ (DropLeaks::Identical | DropLeaks::Near))) =
+            (self.recipe.data.drop_leaks, before)
+        else {
+            return Ok(());
+        };
+        let dropped = format!("{dropped:?}").to_lowercase();
+        Err(Error::RecipeConflict {
+            message: format!(
+                "the folder was prepared with `data.drop_leaks` = \"{dropped}\", as `taper doctor --fix` does, and this \
+                 recipe does not say; add `--set data.drop_leaks={dropped}` to go on without the dropped texts, or \
+                 `--set data.drop_leaks=keep` to take them back in"
+            ),
+        })
+    }
+
     fn corpus(&mut self, dataset: &Dataset) -> Result<()> {
         // Pinned files are known without reading (or fetching) them.
         let (identity, opened) = match dataset {

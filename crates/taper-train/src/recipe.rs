@@ -31,7 +31,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use data::{Case, Data, HoldOut, HoldOutBy, Missing, Text, Vectors};
+pub use data::{Case, Data, DropLeaks, HoldOut, HoldOutBy, Missing, Text, Vectors};
 pub use model::{Dropout, Model, Padding, Pooling};
 pub use source::{Columns, Csv, Files, OnError, SourceFormat};
 pub use train::{

@@ -56,6 +56,12 @@ fn it_is_small_balanced_and_disjoint() {
         }
     }
 
+    let found = taper_train::doctor::examine(&prepared, None).unwrap();
+    assert_eq!(found.leaking_rows, 0, "{:?}", found.findings);
+    assert!(found.splits.iter().all(|split| split.distinct == split.rows));
+    // One author wrote two nearly equal reviews of validation; no near-duplicate lies across splits.
+    assert_eq!(found.similarities.iter().sum::<u64>(), 1, "{:?}", found.findings);
+
     let report = prepared.vectors_report().unwrap();
     let coverage = report.coverage.unwrap();
     assert_eq!(coverage.vocabulary_rows, 10_000);

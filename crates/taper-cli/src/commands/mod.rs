@@ -1,10 +1,12 @@
 //! One module a verb.
 
+pub(crate) mod doctor;
 pub(crate) mod evaluate;
 pub(crate) mod predict;
 pub(crate) mod prepare;
 pub(crate) mod recipe;
 pub(crate) mod tokenize;
+pub(crate) mod trace;
 pub(crate) mod train;
 
 use std::fs::File;

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use indicatif::ProgressBar;
 use taper_text::Coverage;
-use taper_train::manifest::Manifest;
+use taper_train::manifest::{Manifest, Stage};
 use taper_train::prepare::{Places, PrepareEvent, PrepareOptions};
-use taper_train::{Prepared, Recipe, prepare};
+use taper_train::{Prepared, Recipe, doctor, prepare};
 
 use crate::args::{PrepareArgs, RecipeChoice};
 use crate::console::{Console, thousands};
@@ -74,12 +74,29 @@ pub(crate) fn run_stages(
     data: &Path,
     console: &Console,
 ) -> Result<Prepared> {
-    let (output, places) = (output(choice, data), places(data)?);
-    let options = PrepareOptions::new(recipe, &places, &output);
-    let mut bars = Bars { console, bar: None };
+    run_into(&output(choice, data), recipe, data, console)
+}
+
+/// The same into a folder. Where the texts are new, says which occur twice.
+pub(crate) fn run_into(
+    output: &Path,
+    recipe: &Recipe,
+    data: &Path,
+    console: &Console,
+) -> Result<Prepared> {
+    let places = places(data)?;
+    let options = PrepareOptions::new(recipe, &places, output);
+    let mut bars = Bars { console, bar: None, new_texts: false };
     let prepared = prepare(&options, &mut |event| bars.hear(event));
     bars.clear();
-    Ok(prepared?)
+    let prepared = prepared?;
+    if bars.new_texts {
+        for line in doctor::glance(&prepared)? {
+            let folder = prepared.folder().display();
+            console.say(None, &format!("{line}; see `taper doctor {folder}`"));
+        }
+    }
+    Ok(prepared)
 }
 
 fn output(choice: &RecipeChoice, data: &Path) -> PathBuf {
@@ -94,6 +111,8 @@ fn places(data: &Path) -> Result<Places> {
 struct Bars<'a> {
     console: &'a Console,
     bar: Option<ProgressBar>,
+    /// The corpus was written anew.
+    new_texts: bool,
 }
 
 impl Bars<'_> {
@@ -123,6 +142,7 @@ impl Bars<'_> {
                 self.advance(rows, total, TEMPLATE, stage.to_string());
             }
             PrepareEvent::Finished(stage) => {
+                self.new_texts |= stage == Stage::Corpus;
                 self.clear();
                 self.console.say(None, &format!("{stage}: done"));
             }
@@ -204,6 +224,9 @@ pub(crate) fn sizes(manifest: &Manifest) -> String {
             .collect();
         if split.unlabelled > 0 {
             labels.push(format!("{} without", thousands(split.unlabelled)));
+        }
+        if split.dropped > 0 {
+            labels.push(format!("{} dropped", thousands(split.dropped)));
         }
         table.add_row([
             name.clone(),

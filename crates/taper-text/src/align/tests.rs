@@ -41,6 +41,8 @@ fn rows_follow_the_ids_and_the_case() {
         let expected = [nothing, nothing, the, [1.0, 2.0], film, nothing, nothing].concat();
         assert_eq!((alignment.matrix, alignment.dimensions), (expected, 2), "{case:?}");
         assert_eq!(alignment.coverage.rows_with_vector, rows);
+        let the = case != Case::Exact;
+        assert_eq!(alignment.has_vector, [false, false, the, true, true, false, false]);
     }
 }
 

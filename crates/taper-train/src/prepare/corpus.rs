@@ -9,6 +9,7 @@ use taper_corpus::{
 };
 
 use super::PrepareEvent;
+use super::leaks::{self, Leaks};
 use crate::fingerprint::Fingerprint;
 use crate::manifest::{SplitManifest, Stage};
 use crate::recipe::HoldOutBy;
@@ -27,7 +28,7 @@ pub(super) fn fingerprint(recipe: &Recipe, source_identity: &str) -> String {
             .field("by", &format!("{:?}", hold_out.by))
             .field("seed", &recipe.seed.to_string());
     }
-    fingerprint.finish()
+    leaks::fingerprint(recipe.data.drop_leaks, fingerprint).finish()
 }
 
 /// What the stage found.
@@ -54,25 +55,30 @@ pub(super) fn build(
             HoldOutBy::Label => SplitBy::Label,
         },
     });
+    let leaks = leaks::find(source, hold_out, recipe.data.drop_leaks)?;
     let class_names = source.class_names()?;
     let lineage = BTreeMap::from([
         ("source".to_owned(), source.describe()),
         ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
     ]);
 
-    let mut attempt = Attempt::new(folder, &class_names, &lineage, hold_out)?;
+    let mut attempt = Attempt::new(folder, &class_names, &lineage, hold_out, leaks.clone())?;
     let mut rejected = attempt.read(source, folder, events)?;
     if attempt.both() {
         // Only now is it known that the source has a validation split of its own; once more, without holding out.
-        attempt = Attempt::new(folder, &class_names, &lineage, None)?;
+        attempt = Attempt::new(folder, &class_names, &lineage, None, leaks)?;
         rejected = attempt.read(source, folder, events)?;
     }
-    let (summaries, contents) = attempt.finish()?;
+    let (summaries, contents, leaks) = attempt.finish()?;
+    leaks.write(folder)?;
     let rejected = rejected.finish()?;
     let splits = summaries
         .into_iter()
         .zip(contents)
-        .map(|(summary, content)| (summary.split.clone(), in_numbers(summary, content)))
+        .map(|(summary, content)| {
+            let dropped = leaks.dropped_of(&summary.split);
+            (summary.split.clone(), in_numbers(summary, content, dropped))
+        })
         .collect();
     Ok(Outcome { class_names, splits, rejected })
 }
@@ -105,6 +111,7 @@ struct Attempt {
     held_out: bool,
     own_validation: bool,
     rows: u64,
+    leaks: Leaks,
 }
 
 impl Attempt {
@@ -113,6 +120,7 @@ impl Attempt {
         class_names: &[String],
         lineage: &BTreeMap<String, String>,
         hold_out: Option<HoldOut>,
+        leaks: Leaks,
     ) -> Result<Self> {
         Ok(Self {
             writer: CorpusWriter::create(folder, class_names, lineage)?,
@@ -121,6 +129,7 @@ impl Attempt {
             held_out: false,
             own_validation: false,
             rows: 0,
+            leaks,
         })
     }
 
@@ -153,6 +162,9 @@ impl Attempt {
             return Ok(());
         }
         let split = if held_out { "validation" } else { split };
+        if self.leaks.drops(split, &record) {
+            return Ok(());
+        }
         self.contents.entry(split.to_owned()).or_default().add(&record.text, record.label);
         self.rows += 1;
         if self.rows.is_multiple_of(REPORT_EVERY) {
@@ -166,7 +178,7 @@ impl Attempt {
         self.held_out && self.own_validation
     }
 
-    fn finish(mut self) -> Result<(Vec<SplitSummary>, Vec<String>)> {
+    fn finish(mut self) -> Result<(Vec<SplitSummary>, Vec<String>, Leaks)> {
         let summaries = self.writer.finish()?;
         let contents = summaries
             .iter()
@@ -175,15 +187,16 @@ impl Attempt {
                 content.finish()
             })
             .collect();
-        Ok((summaries, contents))
+        Ok((summaries, contents, self.leaks))
     }
 }
 
-fn in_numbers(summary: SplitSummary, content: String) -> SplitManifest {
+fn in_numbers(summary: SplitSummary, content: String, dropped: u64) -> SplitManifest {
     SplitManifest {
         rows: summary.rows,
         labels: summary.labels,
         unlabelled: summary.unlabelled,
+        dropped,
         content,
         records: summary.content,
         ..SplitManifest::default()

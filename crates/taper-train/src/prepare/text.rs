@@ -15,7 +15,7 @@ use crate::{Error, Result};
 const VERSION: u32 = 1;
 
 /// Texts tokenized at once: enough to keep every core busy, few enough to fit anywhere.
-pub(super) const BATCH_ROWS: usize = 2048;
+pub(crate) const BATCH_ROWS: usize = 2048;
 
 /// What the stage depends on: the `[text]` table and the training texts, in any order.
 pub(super) fn fingerprint(text: &Text, train_content: &str) -> String {
@@ -59,7 +59,7 @@ pub(super) fn build(text: &Text, counts: &TokenCounts) -> Result<Tokenizer> {
 }
 
 /// One column of a batch as strings.
-pub(super) fn texts<'a>(
+pub(crate) fn texts<'a>(
     batch: &'a RecordBatch,
     column: usize,
     corpus: &Path,

@@ -9,7 +9,7 @@ use taper_text::{
 };
 
 use super::{PrepareEvent, VectorSource};
-use crate::artifacts::VectorsReport;
+use crate::artifacts::{HAS_VECTOR, VectorsReport};
 use crate::fingerprint::{self, Fingerprint};
 use crate::gradients::EMBEDDING;
 use crate::manifest::Stage;
@@ -116,7 +116,10 @@ pub(super) fn write(
         let rows = alignment.matrix.len() / alignment.dimensions.max(1);
         let view = TensorView::new(Dtype::F32, vec![rows, alignment.dimensions], &bytes)
             .map_err(failed)?;
-        atomic::write(&path, &safetensors::serialize([(EMBEDDING, view)], None).map_err(failed)?)?;
+        let flags: Vec<u8> = alignment.has_vector.iter().map(|has| u8::from(*has)).collect();
+        let flags = TensorView::new(Dtype::U8, vec![flags.len()], &flags).map_err(failed)?;
+        let tensors = [(EMBEDDING, view), (HAS_VECTOR, flags)];
+        atomic::write(&path, &safetensors::serialize(tensors, None).map_err(failed)?)?;
     }
     let report = VectorsReport {
         source: table.source.clone(),

@@ -45,6 +45,11 @@ impl Workspace {
         &self.manifest
     }
 
+    /// What the folder's own manifest said before.
+    pub(super) fn prepared(&self) -> Option<&Manifest> {
+        self.prepared.as_ref()
+    }
+
     /// The file or folder a finished stage wrote.
     pub(super) fn output(&self, stage: Stage, name: &str) -> PathBuf {
         if self.built.contains(&stage) {

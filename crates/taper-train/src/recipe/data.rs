@@ -29,6 +29,11 @@ pub struct Data {
     /// Takes a validation split from the training split, where the data set has none of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold_out: Option<HoldOut>,
+    /// Leaves out texts that a split for judging (test, or validation) has too: `identical` ones, or `near`-duplicates as
+    /// well. Of test and validation, validation gives way. `keep` keeps all, as leaving the key out does; it says so to a
+    /// folder where `taper doctor --fix` has dropped some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drop_leaks: Option<DropLeaks>,
 }
 
 impl Default for Data {
@@ -42,8 +47,21 @@ impl Default for Data {
             label_names: Vec::new(),
             on_error: OnError::Stop,
             hold_out: None,
+            drop_leaks: None,
         }
     }
+}
+
+/// Which texts are left out because a split for judging has them too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DropLeaks {
+    /// None.
+    Keep,
+    /// Those that are the same, byte by byte.
+    Identical,
+    /// Those, and near-duplicates.
+    Near,
 }
 
 /// `data.hold_out`: how a validation split is taken from the training split.

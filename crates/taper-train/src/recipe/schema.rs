@@ -112,7 +112,7 @@ impl Node {
         let table = self.alternatives().and_then(|alternatives| {
             alternatives
                 .iter()
-                .find(|alternative| alternative.get("type").is_some_and(|kind| kind != "null"))
+                .find(|alternative| alternative.get("type").is_none_or(|kind| kind != "null"))
         });
         table.map_or(self, Self)
     }

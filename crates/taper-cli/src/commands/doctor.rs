@@ -1,0 +1,120 @@
+//! `taper doctor`: what is wrong with prepared data, and its repair.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use taper_train::Prepared;
+use taper_train::doctor::{Diagnosis, Severity, SplitDiagnosis, examine, fixed_recipe, write_page};
+
+use super::prepare::run_into;
+use super::train::plain_table;
+use crate::args::DoctorArgs;
+use crate::console::{Console, thousands};
+
+pub(crate) fn run(args: &DoctorArgs, data: &Path, console: &Console) -> Result<ExitCode> {
+    let mut prepared = Prepared::open(&args.prepared)?;
+    if args.fix {
+        prepared = fix(prepared, data, console)?;
+    }
+    let diagnosis = examine(&prepared, args.max_length.map(std::num::NonZero::get))?;
+    if let Some(path) = &args.html {
+        write_page(path, &diagnosis)?;
+    }
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        serde_json::to_writer(&mut out, &diagnosis)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", in_words(&diagnosis))?;
+    }
+    out.flush()?;
+    if args.strict && diagnosis.leaking_rows > 0 {
+        let rows = thousands(diagnosis.leaking_rows);
+        console.say(
+            None,
+            &format!("{rows} rows leak: a split for judging has them too; --fix drops them"),
+        );
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prepares the same folder by the same recipe, without leaks.
+fn fix(prepared: Prepared, data: &Path, console: &Console) -> Result<Prepared> {
+    let recipe = fixed_recipe(prepared.manifest());
+    let folder = prepared.folder().to_owned();
+    // Whoever reads a folder keeps it from being written.
+    drop(prepared);
+    let prepared = run_into(&folder, &recipe, data, console)?;
+    for (name, split) in &prepared.manifest().splits {
+        if split.dropped > 0 {
+            console.say(None, &format!("{name}: {} rows dropped", thousands(split.dropped)));
+        }
+    }
+    console.say(
+        None,
+        "corpus/dropped.jsonl names them; prepare and train on with `--set data.drop_leaks=near`",
+    );
+    Ok(prepared)
+}
+
+fn in_words(diagnosis: &Diagnosis) -> String {
+    let mut text = String::new();
+    for finding in &diagnosis.findings {
+        let severity = match finding.severity {
+            Severity::Leak => "LEAK",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        };
+        text += &format!("{severity:8} {}\n", finding.message);
+        for example in finding.examples.iter().take(2) {
+            let like =
+                example.like.as_ref().map_or_else(String::new, |like| format!(" like {like}"));
+            text += &format!("         {}{like}\n", example.row);
+        }
+    }
+    if diagnosis.findings.is_empty() {
+        text += "nothing to tell\n";
+    }
+    format!("{text}\n{}\n", splits(diagnosis))
+}
+
+fn splits(diagnosis: &Diagnosis) -> String {
+    let mut table = plain_table();
+    table.set_header([
+        "split",
+        "texts",
+        "different",
+        "median",
+        "95 %",
+        "longest",
+        "cut at 512",
+        "in vocabulary",
+        "with vector",
+        "drift",
+    ]);
+    for split in &diagnosis.splits {
+        let SplitDiagnosis { lengths, coverage, .. } = split;
+        let share =
+            |part: u64| format!("{:.1} %", 100.0 * part as f64 / (coverage.tokens as f64).max(1.0));
+        let cut = split.cuts.iter().find(|cut| cut.max_length == 512).map_or(0, |cut| cut.tokens);
+        table.add_row([
+            split.split.clone(),
+            thousands(split.rows),
+            thousands(split.distinct),
+            thousands(lengths.p50),
+            thousands(lengths.p95),
+            thousands(lengths.max),
+            share(cut),
+            share(coverage.in_vocabulary),
+            coverage.with_vector.map_or_else(|| "-".to_owned(), share),
+            split
+                .drift
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |drift| format!("{:.4}", drift.js_divergence)),
+        ]);
+    }
+    table.to_string()
+}

@@ -1,0 +1,195 @@
+//! What the texts themselves tell: one pass for labels, groups and damage, two for duplicates.
+
+use std::collections::{BTreeMap, HashMap};
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+use rayon::prelude::*;
+use taper_corpus::duplicates::{Duplicates, NEAR, Repeat, SHINGLE_WORDS, find_duplicates};
+use taper_corpus::{Defects, batches, shards};
+use taper_text::Normalization;
+
+use super::diagnosis::{ClassConflicts, Diagnosis, SplitDefects, SplitDiagnosis};
+use super::shared::Shared;
+use crate::prepare::leaks::rank;
+use crate::prepare::text::{BATCH_ROWS, texts as strings};
+use crate::{Error, Prepared, Result};
+
+/// Bins between the threshold and 1.
+const SIMILARITY_BINS: usize = 20;
+
+/// The splits in the order of use: what is learned, what judges, the rest. After 64, which is as many as sets of splits
+/// have bits, no more are looked at.
+pub(super) fn splits(prepared: &Prepared) -> Vec<String> {
+    let order = ["train", "validation", "test"];
+    let place = |name: &String| order.iter().position(|known| known == name).unwrap_or(order.len());
+    let mut names: Vec<String> = prepared.manifest().splits.keys().cloned().collect();
+    names.sort_by_key(|name| (place(name), name.clone()));
+    names.truncate(u64::BITS as usize);
+    names
+}
+
+/// Visits a split batch by batch: all the columns, and the first one as texts.
+pub(super) fn for_batches(
+    prepared: &Prepared,
+    split: &str,
+    columns: &[&str],
+    visit: &mut dyn FnMut(&RecordBatch, &[&str]) -> Result<()>,
+) -> Result<()> {
+    let corpus = prepared.folder().join("corpus");
+    for batch in batches(&shards(&corpus, split)?, columns, BATCH_ROWS)? {
+        let batch = batch?;
+        visit(&batch, &strings(&batch, 0, &corpus)?)?;
+    }
+    Ok(())
+}
+
+/// What was read.
+pub(super) struct Texts {
+    pub(super) shared: Shared,
+    pub(super) duplicates: Duplicates,
+    /// What each row repeats of a split that judges it.
+    pub(super) repeats: Vec<Option<Repeat>>,
+    labels: Vec<Option<u32>>,
+    /// A bit a split.
+    groups: HashMap<String, u64>,
+    defects: Vec<SplitDefects>,
+}
+
+pub(super) fn read(prepared: &Prepared) -> Result<Texts> {
+    let splits = splits(prepared);
+    let normalization = prepared.tokenizer()?.normalization();
+    let mut labels = Vec::new();
+    let mut groups: HashMap<String, u64> = HashMap::new();
+    let mut defects = vec![SplitDefects::default(); splits.len()];
+    let mut first_pass = true;
+    let duplicates = find_duplicates(|visit| {
+        for (index, split) in splits.iter().enumerate() {
+            let columns: &[&str] = if first_pass { &["text", "label", "group"] } else { &["text"] };
+            for_batches(prepared, split, columns, &mut |batch, texts| {
+                if first_pass {
+                    note(prepared, batch, 1 << index, &mut labels, &mut groups)?;
+                    count_defects(texts, normalization, &mut defects[index]);
+                }
+                visit(texts);
+                Ok(())
+            })?;
+        }
+        first_pass = false;
+        Ok::<(), Error>(())
+    })?;
+    let shared = Shared::new(prepared, &splits, &duplicates.first);
+    let ranks: Vec<u8> = (0..labels.len()).map(|row| rank(&splits[shared.split_of(row)])).collect();
+    let repeats = duplicates.of_higher_rank(&ranks);
+    Ok(Texts { shared, duplicates, repeats, labels, groups, defects })
+}
+
+fn note(
+    prepared: &Prepared,
+    batch: &RecordBatch,
+    split: u64,
+    labels: &mut Vec<Option<u32>>,
+    groups: &mut HashMap<String, u64>,
+) -> Result<()> {
+    let foreign = || {
+        let corpus = prepared.folder().join("corpus");
+        Error::prepared(&corpus, "not the corpus that was written; prepare again")
+    };
+    let column = batch.column(1).as_primitive_opt::<Int64Type>().ok_or_else(foreign)?;
+    labels.extend(column.iter().map(|label| label.and_then(|label| u32::try_from(label).ok())));
+    let column = batch.column(2).as_string_opt::<i32>().ok_or_else(foreign)?;
+    for group in column.iter().flatten() {
+        if let Some(splits) = groups.get_mut(group) {
+            *splits |= split;
+        } else {
+            groups.insert(group.to_owned(), split);
+        }
+    }
+    Ok(())
+}
+
+/// The tokenizer's own normalisation has taken line breaks out; its case would hide what garbled text looks like.
+fn count_defects(texts: &[&str], normalization: Option<Normalization>, sum: &mut SplitDefects) {
+    let cased = normalization.map(|_| Normalization::default());
+    let of = |text: &&str| match cased {
+        Some(cased) => Defects::of(&cased.apply(text)),
+        None => Defects::of(text),
+    };
+    let found: Vec<Defects> = texts.par_iter().map(of).collect();
+    for defects in found {
+        sum.damaged_texts += u64::from(defects.damage() > 0);
+        sum.markup_texts += u64::from(defects.markup() > 0);
+        sum.characters += defects;
+    }
+}
+
+impl Texts {
+    /// All but what needs tokens.
+    pub(super) fn diagnose(&self, prepared: &Prepared) -> Diagnosis {
+        let manifest = prepared.manifest();
+        let (within, mut across) = self.shared.count(&self.duplicates.near);
+        for splits in self.groups.values() {
+            for ((left, right), pair) in &mut across {
+                pair.groups += (splits >> left) & (splits >> right) & 1;
+            }
+        }
+        let mut similarities = vec![0; SIMILARITY_BINS];
+        for pair in &self.duplicates.near {
+            let share = (pair.similarity - NEAR) / (1.0 - NEAR);
+            similarities[((share * SIMILARITY_BINS as f64) as usize).min(SIMILARITY_BINS - 1)] += 1;
+        }
+        let splits =
+            self.shared.splits.iter().zip(within).enumerate().map(|(index, (name, repeats))| {
+                let numbers = manifest.splits.get(name).cloned().unwrap_or_default();
+                SplitDiagnosis {
+                    split: name.clone(),
+                    rows: numbers.rows,
+                    distinct: numbers.rows - repeats.extra_rows.min(numbers.rows),
+                    labels: numbers.labels,
+                    unlabelled: numbers.unlabelled,
+                    groups: self.groups.values().map(|splits| splits >> index & 1).sum(),
+                    repeats,
+                    defects: self.defects[index],
+                    ..SplitDiagnosis::default()
+                }
+            });
+        Diagnosis {
+            dataset: manifest.dataset.clone(),
+            source: manifest.source.clone(),
+            class_names: manifest.class_names.clone(),
+            near_threshold: NEAR,
+            shingle_words: SHINGLE_WORDS,
+            findings: Vec::new(),
+            leaking_rows: self.repeats.iter().flatten().count() as u64,
+            splits: splits.collect(),
+            pairs: across.into_values().collect(),
+            conflicts: ClassConflicts {
+                identical_texts: self.conflicting_texts().len() as u64,
+                near_pairs: self.conflicting_pairs().count() as u64,
+            },
+            similarities,
+        }
+    }
+
+    /// Two rows each of texts that have more than one label.
+    pub(super) fn conflicting_texts(&self) -> Vec<(usize, usize)> {
+        let mut labelled: HashMap<u32, usize> = HashMap::new();
+        let mut found: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
+        for (row, first) in self.duplicates.first.iter().enumerate() {
+            let Some(label) = self.labels[row] else { continue };
+            let earlier = *labelled.entry(*first).or_insert(row);
+            if self.labels[earlier] != Some(label) {
+                found.entry(*first).or_insert((earlier, row));
+            }
+        }
+        found.into_values().collect()
+    }
+
+    pub(super) fn conflicting_pairs(&self) -> impl Iterator<Item = (usize, usize)> {
+        let label = |row: u32| self.labels.get(row as usize).copied().flatten();
+        let pairs = self.duplicates.near.iter().filter(move |pair| {
+            label(pair.first).zip(label(pair.second)).is_some_and(|(left, right)| left != right)
+        });
+        pairs.map(|pair| (pair.first as usize, pair.second as usize))
+    }
+}

@@ -1,0 +1,124 @@
+//! How one row became what it is: source, split, text as it came and as it was cut, ids, what is not known of it.
+
+use serde::Serialize;
+use taper_corpus::{batches, shards};
+use taper_text::Vocabulary;
+
+use crate::prepare::text::{BATCH_ROWS, texts};
+use crate::{Error, Prepared, Result};
+
+/// One row, from its source to its ids.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Trace {
+    /// The data set, as its recipe calls it.
+    pub dataset: String,
+    /// The container it came in.
+    pub source: String,
+    /// The split the row is in.
+    pub split: String,
+    /// Its place there, from 0.
+    pub row: usize,
+    /// Its name in the data set.
+    pub id: String,
+    /// The name of its class.
+    pub label: Option<String>,
+    /// What it shares with its like.
+    pub group: Option<String>,
+    /// The text as it came.
+    pub text: String,
+    /// The text as the tokenizer cuts it; `None` for a pipeline that is not ours.
+    pub cleaned: Option<String>,
+    /// Its tokens, in order.
+    pub tokens: Vec<TracedToken>,
+    /// Words outside the vocabulary, in order of their first place.
+    pub unknown: Vec<String>,
+    /// Words of the vocabulary without a vector, in the same order; `None` without vectors.
+    pub without_vector: Option<Vec<String>>,
+}
+
+/// One token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TracedToken {
+    /// The word.
+    pub token: String,
+    /// Its id; 0 outside the vocabulary.
+    pub id: u32,
+}
+
+/// Finds the row that `row` names as `SPLIT:ID`, or as `SPLIT:N` by its place from 0, and follows it.
+///
+/// # Errors
+///
+/// A name without a colon, an unknown split (with those there are), a row the split does not have; ids on the disk that
+/// are not those of the text.
+pub fn trace(prepared: &Prepared, row: &str) -> Result<Trace> {
+    let manifest = prepared.manifest();
+    let corpus = prepared.folder().join("corpus");
+    let (split, id) = row.split_once(':').ok_or_else(|| {
+        Error::prepared(&corpus, format!("`{row}` names no row; expected SPLIT:ID, as in train:12"))
+    })?;
+    let rows = manifest.split(prepared.folder(), split)?.rows;
+    let place = id.parse().ok().filter(|place: &usize| (*place as u64) < rows);
+    let place = find(prepared, split, id)?.or(place).ok_or_else(|| {
+        let message = format!("no row `{id}` in split `{split}`, by id or by number below {rows}");
+        Error::prepared(&corpus, message)
+    })?;
+    let records = prepared.records(split, &[place])?;
+    let record = records
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::prepared(&corpus, "fewer rows than were written; prepare again"))?;
+
+    let tokenizer = prepared.tokenizer()?;
+    let words = tokenizer.tokens(&record.text)?;
+    let encoded = prepared.encoded(split)?;
+    let ids = encoded.tokens(place);
+    if ids != tokenizer.encode(&record.text)? || ids.len() != words.len() {
+        let message =
+            format!("row {place} of split `{split}` is not what its text gives; prepare again");
+        return Err(Error::prepared(&prepared.folder().join("encoded"), message));
+    }
+    let has_vector = prepared.has_vector()?;
+    let lacks_vector =
+        |id: u32| has_vector.as_ref().is_some_and(|has| has.get(id as usize) != Some(&true));
+    let tokens: Vec<TracedToken> =
+        words.into_iter().zip(ids).map(|(token, id)| TracedToken { token, id: *id }).collect();
+    let label = record.label.and_then(|label| manifest.class_names.get(label as usize));
+    Ok(Trace {
+        dataset: manifest.dataset.clone(),
+        source: manifest.source.clone(),
+        split: split.to_owned(),
+        row: place,
+        label: label.cloned(),
+        cleaned: tokenizer.normalization().map(|rules| rules.apply(&record.text).into_owned()),
+        unknown: distinct(&tokens, |id| id == Vocabulary::UNKNOWN),
+        without_vector: has_vector
+            .as_ref()
+            .map(|_| distinct(&tokens, |id| id != Vocabulary::UNKNOWN && lacks_vector(id))),
+        tokens,
+        id: record.id,
+        group: record.group,
+        text: record.text,
+    })
+}
+
+/// The place of the row with this id.
+fn find(prepared: &Prepared, split: &str, id: &str) -> Result<Option<usize>> {
+    let corpus = prepared.folder().join("corpus");
+    let mut first = 0;
+    for batch in batches(&shards(&corpus, split)?, &["id"], BATCH_ROWS)? {
+        let batch = batch?;
+        if let Some(place) = texts(&batch, 0, &corpus)?.iter().position(|known| *known == id) {
+            return Ok(Some(first + place));
+        }
+        first += batch.num_rows();
+    }
+    Ok(None)
+}
+
+/// Each word once, in order.
+fn distinct(tokens: &[TracedToken], wanted: impl Fn(u32) -> bool) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    let words = tokens.iter().filter(|token| wanted(token.id)).map(|token| token.token.clone());
+    words.filter(|word| seen.insert(word.clone())).collect()
+}
