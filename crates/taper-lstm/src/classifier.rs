@@ -108,6 +108,9 @@ pub struct ClassifierGradients {
 
 impl TrainingOutput {
     /// The gradients of `loss`, a scalar made of [`Self::logits`].
+    ///
+    /// # Errors
+    /// If `loss` is not a scalar, or an operation on the way back fails.
     pub fn backward(self, loss: &Tensor) -> Result<ClassifierGradients> {
         let mut store = loss.backward()?;
         let output = self.output.and_then(|output| store.remove(&output));
@@ -236,4 +239,65 @@ fn linear(inputs: usize, outputs: usize, vb: &VarBuilder) -> Result<Linear> {
     let weight = vb.get_with_hints((outputs, inputs), "weight", init)?;
     let bias = vb.get_with_hints(outputs, "bias", init)?;
     Ok(Linear::new(weight, Some(bias)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use candle_core::{DType, Device};
+
+    use super::*;
+    use crate::Parameters;
+
+    fn bits(tensor: &Tensor) -> Vec<u32> {
+        let values: Vec<f32> = tensor.flatten_all().unwrap().to_vec1().unwrap();
+        values.into_iter().map(f32::to_bits).collect()
+    }
+
+    #[test]
+    fn gradients_are_those_of_the_graph_with_every_pooling() {
+        for pooling in [Pooling::Last, Pooling::Max, Pooling::Mean, Pooling::LastMaxMean] {
+            let parameters = Parameters::new(3);
+            let lstm = LstmConfig {
+                num_layers: 2,
+                bidirectional: true,
+                dropout: 0.3,
+                ..LstmConfig::new(4, 6)
+            };
+            let config = ClassifierConfig {
+                vocabulary_size: 9,
+                padding_id: Some(1),
+                lstm,
+                pooling,
+                num_logits: 2,
+                embedding_dropout: 0.3,
+                output_dropout: 0.3,
+            };
+            let vb = parameters.var_builder(DType::F32, &Device::Cpu);
+            let classifier = Classifier::new(&config, &vb).unwrap();
+            let batch = TokenBatch::new(&[&[2, 3, 2], &[4], &[5, 1, 6, 8, 3]]).unwrap();
+            let loss_of = |logits: &Tensor| logits.sqr().unwrap().sum_all().unwrap();
+
+            let mode = Mode::Train { seed: 5, step: 7 };
+            let x = Var::from_tensor(&classifier.embedding.lookup(batch.ids()).unwrap()).unwrap();
+            let dropped = classifier.embedding_dropout.forward(&x, mode).unwrap();
+            let packed = PackedSequence::new(dropped, batch.packing().clone()).unwrap();
+            let (output, state) = classifier.lstm.forward(&packed, None, mode).unwrap();
+            let logits = classifier.head(&output, &state, mode).unwrap();
+            let store = loss_of(&logits).backward().unwrap();
+
+            let output = classifier.forward_train(&batch, 5, 7).unwrap();
+            assert_eq!(bits(&logits), bits(&output.logits));
+            let loss = loss_of(&output.logits);
+            let found = output.backward(&loss).unwrap();
+            for (name, var) in parameters.vars() {
+                let expected = store.get(&var).map(bits);
+                assert_eq!(expected, found.parameters.get(&var).map(bits), "{pooling:?}, {name}");
+            }
+            let gradient = store.get(&x).unwrap();
+            let rows = classifier.embedding.row_gradient(batch.ids(), gradient).unwrap();
+            assert_eq!(rows.rows, found.embedding.rows);
+            assert_eq!(bits(&rows.values), bits(&found.embedding.values), "{pooling:?}");
+        }
+    }
 }

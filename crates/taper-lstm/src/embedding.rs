@@ -56,8 +56,16 @@ impl Embedding {
     /// in the order of the batch: the same bits every time.
     ///
     /// # Shapes
-    /// `gradient`: `[n, dimensions]`
+    /// `gradient`: `[n, dimensions]`, a row for each of the `n` ids
+    ///
+    /// # Errors
+    /// If the gradient has another number of rows than there are ids.
     pub fn row_gradient(&self, ids: &[u32], gradient: &Tensor) -> Result<RowGradient> {
+        let (n, dimensions) = gradient.dims2()?;
+        if n != ids.len() {
+            let expected = [ids.len(), dimensions];
+            return Err(Error::shape("looked-up rows' gradient", gradient.dims(), &expected));
+        }
         let mut rows = Vec::new();
         let mut slot_of = HashMap::new();
         let (mut slots, mut kept) = (Vec::new(), Vec::new());
@@ -71,7 +79,6 @@ impl Embedding {
             }));
             kept.push(position);
         }
-        let (_, dimensions) = gradient.dims2()?;
         let device = gradient.device();
         let zeros = Tensor::zeros((rows.len(), dimensions), gradient.dtype(), device)?;
         if rows.is_empty() {

@@ -1,4 +1,4 @@
-//! The same `tokenizer.json` gives the same tokens and ids in Python: golden/python.json holds what the `tokenizers`
+//! The same `tokenizer.json` gives the same tokens and ids in Python: golden/*.python.json hold what the `tokenizers`
 //! package from `PyPI` makes of golden/texts.json. To renew all of it after the cut has changed:
 //!
 //! ```text

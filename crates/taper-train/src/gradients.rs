@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{CpuStorage, Storage, Tensor, Var};
+use candle_core::{CpuStorage, DType, Storage, Tensor, Var};
 use rayon::prelude::*;
 use taper_lstm::{ClassifierGradients, RowGradient};
 
@@ -76,7 +76,7 @@ fn sum_of_squares(values: &Tensor) -> Result<f64> {
     let (Storage::Cpu(CpuStorage::F32(all)), Some((start, end))) =
         (&*storage, layout.contiguous_offsets())
     else {
-        return Ok(f64::from(values.sqr()?.sum_all()?.to_scalar::<f32>()?));
+        return Ok(values.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?);
     };
     let square = |&value: &f32| f64::from(value) * f64::from(value);
     let pieces = all[start..end].par_chunks(PIECE);

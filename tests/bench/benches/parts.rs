@@ -51,7 +51,7 @@ fn layer(criterion: &mut Criterion) {
     group.bench_function("forward", |bencher| {
         bencher.iter(|| lstm.forward(&input, None, Mode::Evaluate).unwrap());
     });
-    group.bench_function("forward and backward", |bencher| {
+    group.bench_function("forward and backward, in candle's graph", |bencher| {
         bencher.iter(|| {
             let (output, _) = lstm.forward(&input, None, TRAIN).unwrap();
             output.data().sum_all().unwrap().backward().unwrap()

@@ -103,13 +103,18 @@ fn stepwise(shape: &LayerShape, inputs: &[Tensor; 4]) -> [Tensor; 4] {
 
 #[test]
 fn fused_and_stepwise_agree() {
-    for shape in cases() {
+    for shape in cases().chain(bits::large()) {
         let inputs = inputs(&shape);
         let both = fused(&shape, &inputs).into_iter().zip(stepwise(&shape, &inputs));
         for (which, (found, expected)) in both.enumerate() {
             assert_eq!(found.dims(), expected.dims());
-            let difference = largest_difference(&found, &expected);
-            assert!(difference < 1e-12, "result {which} is off by {difference:e}: {shape:?}");
+            // A wide RNN's gradients, and the roundings in them, grow by orders of magnitude.
+            let size = largest_difference(&expected, &expected.zeros_like().unwrap()).max(1.0);
+            let difference = largest_difference(&found, &expected) / size;
+            assert!(
+                difference < if shape.hidden_size > 5 { 1e-10 } else { 1e-12 },
+                "result {which} is off by {difference:e}: {shape:?}"
+            );
         }
     }
 }

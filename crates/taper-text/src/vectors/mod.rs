@@ -69,7 +69,7 @@ pub fn read_vectors(
     Ok(intake.finish(format))
 }
 
-/// The file of words that a file of vectors needs beside it: what else a fingerprint of the vectors must know.
+/// The file of words that a file of vectors may need beside it: what else a fingerprint of the vectors must know.
 ///
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) where the file cannot be read.

@@ -399,6 +399,7 @@ fn the_real_file_reads_where_it_is_at_hand() {
     let path =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/glove/glove.6B.zip");
     if !path.exists() {
+        eprintln!("skipped: {} is not there", path.display());
         return;
     }
     let (vectors, report) =

@@ -74,7 +74,7 @@ pub(crate) fn backward<T: Real>(
             [(Side::Input, ranges.weight_ih, x), (Side::Hidden, ranges.weight_hh, h_before)]
         {
             let mut product = vec![T::default(); width * right.columns()];
-            multiply(&mut product, false, gates.t(), right);
+            multiply(&mut product, gates.t(), right);
             let target = &mut gradients.weights[range];
             blocks.gate_rows(side, right.columns(), &product, target);
         }

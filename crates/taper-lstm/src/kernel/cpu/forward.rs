@@ -147,7 +147,7 @@ pub(super) fn run<T: Real>(
         let memory = cut(&mut trace.memory, padded, packing, slices);
         gates.zip(memory).map(|(gates, memory)| Gates::Kept { gates, memory }).collect()
     } else {
-        slices.iter().map(|_| Gates::Passing(Vec::new())).collect()
+        slices.iter().map(|_| Gates::Passing(workspace.take(0))).collect()
     };
     let states = cut(&mut h, padded, packing, slices).into_iter();
     let states = states.zip(cut_rows(&mut memory, padded, slices));
@@ -168,7 +168,8 @@ pub(super) fn run<T: Real>(
             h_0: &initial.h[rows.start * padded..rows.end * padded],
         })
         .collect();
-    sweeps.into_par_iter().for_each(|sweep| sweep.run(context.instructions));
+    let run = |sweep: Sweep<T>| workspace.give(sweep.run(context.instructions));
+    sweeps.into_par_iter().for_each(run);
     Finished { trace, h, memory }
 }
 

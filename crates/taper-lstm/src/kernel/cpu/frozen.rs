@@ -122,7 +122,7 @@ impl Layer {
                 Direction::F32(Weights { input, hidden }) => {
                     let zeros = vec![0.0; shape.state_len()];
                     let initial = Initial::new(shape, &blocks, number, &zeros);
-                    let own;
+                    let mut own = Vec::new();
                     let inputs = match below {
                         Below::Finished { output, .. } => {
                             let x = &output[..shape.total() * shape.input_size];
@@ -132,13 +132,15 @@ impl Layer {
                             own = products(&blocks, input, rows, context);
                             Inputs::Products { distinct: &own, indices }
                         }
-                        Below::Distinct { rows, indices } => {
-                            own = expand(rows, indices, shape.input_size);
+                        &Below::Distinct { rows, indices } => {
+                            own = workspace.take(indices.len() * shape.input_size);
+                            expand(rows, indices, shape.input_size, &mut own);
                             Inputs::Rows { x: &own, weights: input }
                         }
                     };
                     let finished =
                         run(shape, number, inputs, hidden, &initial, &slices, false, context);
+                    workspace.give(own);
                     (finished, vec![])
                 }
             })
@@ -227,9 +229,10 @@ fn repeats(rows: &[f32], indices: &[u32], shape: &LayerShape) -> bool {
 }
 
 /// The row of every step, `[total, columns]`.
-fn expand(rows: &[f32], indices: &[u32], columns: usize) -> Vec<f32> {
-    let row = |&index: &u32| &rows[index as usize * columns..][..columns];
-    indices.iter().flat_map(row).copied().collect()
+fn expand(rows: &[f32], indices: &[u32], columns: usize, x: &mut [f32]) {
+    for (x, &index) in x.chunks_exact_mut(columns).zip(indices) {
+        x.copy_from_slice(&rows[index as usize * columns..][..columns]);
+    }
 }
 
 /// The products of all `rows`, `[n, width]`.

@@ -115,7 +115,7 @@ pub(super) fn run(
     Finished8 { gates, h, rounded, memory }
 }
 
-/// One slice of one direction, as in [`super::forward`].
+/// One slice of one direction, as in [`super::sweep`].
 struct Sweep<'a> {
     blocks: Blocks,
     order: &'a [usize],

@@ -1,5 +1,6 @@
-//! The layer on the CPU: one large product for the inputs of all steps; then the steps, direction by
-//! direction and slice by slice of the batch, side by side and without a barrier between them.
+//! The layer on the CPU: direction by direction and slice by slice of the batch, side by side and without a
+//! barrier. A slice multiplies the inputs of some steps, takes those steps, and goes on; the gradients of the
+//! weights are large products at the end.
 //!
 //! Nothing here depends on the number of threads: work is cut by direction and by rows, never
 //! by the order of a sum.

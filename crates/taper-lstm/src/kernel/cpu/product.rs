@@ -35,16 +35,11 @@ impl<'a, T> Matrix<'a, T> {
     }
 }
 
-/// `target = lhs * rhs`, or `target += lhs * rhs` with `accumulate`; `target` is row-major.
+/// `target = lhs * rhs`; `target` is row-major.
 ///
 /// All threads take part. The result does not depend on how many there are: `gemm` gives every element
 /// of it to one thread and blocks the inner dimension by the sizes alone.
-pub(super) fn multiply<T: Real>(
-    target: &mut [T],
-    accumulate: bool,
-    lhs: Matrix<T>,
-    rhs: Matrix<T>,
-) {
+pub(super) fn multiply<T: Real>(target: &mut [T], lhs: Matrix<T>, rhs: Matrix<T>) {
     let (m, n, k) = (lhs.rows, rhs.columns, lhs.columns);
     assert!(rhs.rows == k && target.len() == m * n, "operands of a product disagree");
     // SAFETY: every index is row * row_stride + column * column_stride within the operand's slice:
@@ -59,7 +54,7 @@ pub(super) fn multiply<T: Real>(
             target.as_mut_ptr(),
             1,
             n as isize,
-            accumulate,
+            false,
             lhs.data.as_ptr(),
             lhs.column_stride as isize,
             lhs.row_stride as isize,

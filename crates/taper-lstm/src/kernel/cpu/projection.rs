@@ -3,7 +3,7 @@
 use super::layout::{Blocks, Panels};
 use super::math::Real;
 use super::tile::{Rows, for_tiles};
-use super::vector::{Kernel, Vector};
+use super::vector::{Instructions, Kernel, Vector};
 
 /// Where the input's products come from.
 #[derive(Clone, Copy)]
@@ -12,6 +12,37 @@ pub(super) enum Inputs<'a, T> {
     Rows { x: &'a [T], weights: &'a Panels<T> },
     /// Products of distinct rows, `[n, width]`, and which of them every packed row has.
     Products { distinct: &'a [T], indices: &'a [u32] },
+}
+
+impl<T: Real> Inputs<'_, T> {
+    /// Writes the products of some rows: pieces of gates, and the packed row that each begins with.
+    pub(super) fn multiply<'b>(
+        &self,
+        blocks: &Blocks,
+        pieces: impl Iterator<Item = (usize, &'b mut [T])>,
+        instructions: Instructions,
+    ) {
+        let width = blocks.width();
+        match *self {
+            Self::Rows { x, weights } => {
+                let depth = weights.depth();
+                let rows = pieces.map(|(start, gates)| {
+                    let x = &x[(start * depth).min(x.len())..];
+                    (&x[..gates.len() / width * depth], gates)
+                });
+                let steps = rows.collect();
+                T::run(instructions, Projection { blocks: *blocks, weights, steps });
+            }
+            Self::Products { distinct, indices } => {
+                for (start, gates) in pieces {
+                    let rows = gates.chunks_exact_mut(width);
+                    for (gates, &index) in rows.zip(indices.iter().skip(start)) {
+                        gates.copy_from_slice(&distinct[index as usize * width..][..width]);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Multiplies the rows of some steps. Every panel of weights goes over all of them while it is near.

@@ -158,7 +158,7 @@ impl<T: Real> Transposed<T> {
 /// Rows of a panel that are taken at a time, so that it stays near while all tiles go over it.
 const DEPTH: usize = 256;
 
-/// Where a tile of the recurrent product goes.
+/// Where a tile of a product goes.
 struct Target<'a, T> {
     data: &'a mut [T],
     stride: usize,

@@ -4,7 +4,7 @@
 use super::cells::{self, CellMath};
 use super::layout::{Blocks, Panels, Part, load_slots};
 use super::math::Real;
-use super::projection::{Inputs, Projection};
+use super::projection::Inputs;
 use super::slices::pair;
 use super::tile::{Rows, for_tiles};
 use super::vector::{Instructions, Kernel, Vector};
@@ -36,13 +36,13 @@ pub(super) struct Sweep<'a, T> {
 pub(super) enum Gates<'a, T> {
     /// Of every step, with the memory after it, for a backward pass.
     Kept { gates: Vec<&'a mut [T]>, memory: Vec<&'a mut [T]> },
-    /// Of the steps at hand alone, in one buffer.
+    /// Of the steps at hand alone, in one buffer, which the sweep gives back.
     Passing(Vec<T>),
 }
 
 impl<T: Real> Sweep<'_, T> {
-    /// Runs all steps.
-    pub(super) fn run(mut self, instructions: Instructions) {
+    /// Runs all steps; gives back the buffer of passing gates.
+    pub(super) fn run(mut self, instructions: Instructions) -> Vec<T> {
         let (width, padded) = (self.blocks.width(), self.blocks.padded());
         let rows: Vec<usize> = self.h.iter().map(|h| h.len() / padded).collect();
         let mut before = None;
@@ -51,41 +51,32 @@ impl<T: Real> Sweep<'_, T> {
             let (chunk, others) = rest.split_at(chunk_len(rest.iter().copied(), &rows));
             rest = others;
             let (first, last) = bounds(chunk);
-            let (mut gates, trace) = match &mut self.gates {
+            let steps = first..=last;
+            let starts = self.packing.offsets()[steps.clone()].iter();
+            let starts = starts.map(|offset| offset + self.first_row);
+            let (gates, trace) = match &mut self.gates {
                 Gates::Kept { gates, memory } => {
-                    let both = [gates, memory].map(|parts| {
-                        parts[first..=last].iter_mut().map(|part| &mut **part).collect()
-                    });
-                    let [gates, memory]: [Vec<&mut [T]>; 2] = both;
-                    (gates, Some(memory))
+                    let gates = &mut gates[steps.clone()];
+                    let pieces = starts.zip(gates.iter_mut().map(|gates| &mut **gates));
+                    self.inputs.multiply(&self.blocks, pieces, instructions);
+                    let gates = gates.iter_mut().map(|gates| &mut **gates).collect();
+                    let memory = memory[steps].iter_mut().map(|memory| &mut **memory);
+                    (gates, Some(memory.collect()))
                 }
                 Gates::Passing(buffer) => {
-                    let rows = &rows[first..=last];
+                    let rows = &rows[steps.clone()];
                     buffer.resize(rows.iter().sum::<usize>() * width, T::default());
+                    if rows == &self.packing.batch_sizes()[steps] {
+                        // The slice is the whole batch: its rows stand together, like those of one step.
+                        let all = starts.take(1).zip([&mut **buffer]);
+                        self.inputs.multiply(&self.blocks, all, instructions);
+                    } else {
+                        let pieces = starts.zip(cut_steps(buffer, width, rows));
+                        self.inputs.multiply(&self.blocks, pieces, instructions);
+                    }
                     (cut_steps(buffer, width, rows), None)
                 }
             };
-            let starts = self.packing.offsets()[first..=last].iter();
-            let starts = starts.map(|offset| offset + self.first_row);
-            match self.inputs {
-                Inputs::Rows { x, weights } => {
-                    let rows = starts.zip(gates.iter_mut()).map(|(start, gates)| {
-                        let (depth, rows) = (weights.depth(), gates.len() / width);
-                        let from = (start * depth).min(x.len());
-                        (&x[from..][..rows * depth], &mut **gates)
-                    });
-                    let steps = rows.collect();
-                    T::run(instructions, Projection { blocks: self.blocks, weights, steps });
-                }
-                Inputs::Products { distinct, indices } => {
-                    for (start, gates) in starts.zip(gates.iter_mut()) {
-                        let rows = gates.chunks_exact_mut(width);
-                        for (gates, &index) in rows.zip(indices.iter().skip(start)) {
-                            gates.copy_from_slice(&distinct[index as usize * width..][..width]);
-                        }
-                    }
-                }
-            }
             let steps = Steps {
                 cell: self.cell,
                 blocks: self.blocks,
@@ -100,6 +91,10 @@ impl<T: Real> Sweep<'_, T> {
                 h_0: self.h_0,
             };
             T::run(instructions, steps);
+        }
+        match self.gates {
+            Gates::Passing(buffer) => buffer,
+            Gates::Kept { .. } => Vec::new(),
         }
     }
 }
@@ -180,8 +175,7 @@ impl<T: Real> Steps<'_, '_, T> {
                 h,
             };
             // Up and down in turns: what the last step read last, this one finds in the cache.
-            let mut units = self.blocks.units(V::LANES, t % 2 == 1);
-            while let Some(unit) = units.next() {
+            for unit in self.blocks.units(V::LANES, t % 2 == 1) {
                 let part = self.hidden.part::<V, S>(&self.blocks, unit);
                 for (rows, data) in [(0..going_on, h_before), (going_on..alive, self.h_0)] {
                     let left = Rows { data, stride: padded };

@@ -9,7 +9,7 @@ pub(super) fn of(tensor: &Tensor) -> Vec<u32> {
 }
 
 /// Layers beyond one register, one tile and one slice of the batch, of sizes that fill none of them.
-fn large() -> impl Iterator<Item = LayerShape> {
+pub(super) fn large() -> impl Iterator<Item = LayerShape> {
     let lengths: Vec<usize> = (0..17).map(|i| 1 + (i * 37) % 60).collect();
     cells().flat_map(move |(cell, proj_size)| {
         [(70, 65), (9, 13)].map(|(input_size, hidden_size)| LayerShape {
