@@ -28,8 +28,8 @@ struct Reversed<T> {
     gates: Vec<T>,
     /// Gradients of the inputs, this direction's part, `[total, input_size filled up to blocks]`
     x: Vec<T>,
-    /// h before every step, `[total, hidden]`
-    h_before: Vec<T>,
+    /// What the sums were made of: x and h before every step, `[total, input_size + hidden]`
+    operands: Vec<T>,
     /// Gradients of the initial h and memory, `[batch, padded]`
     dh: Vec<T>,
     dm: Vec<T>,
@@ -53,7 +53,8 @@ pub(crate) fn backward<T: Real>(
         .into_par_iter()
         .enumerate()
         .map(|(direction, trace)| {
-            reverse(shape, direction, trace, [weights, state, output], grads, &slices, context)
+            let inputs = [x, weights, state, output];
+            reverse(shape, direction, trace, inputs, grads, &slices, context)
         })
         .collect();
 
@@ -64,24 +65,24 @@ pub(crate) fn backward<T: Real>(
         weights: vec![T::default(); weights.len()],
         state: vec![T::default(); state.len()],
     };
-    let x = Matrix::new(x, total, shape.input_size);
     for (direction, reversed) in reversed.iter().enumerate() {
         let ranges = shape.weight_ranges(direction);
         let gates = Matrix::new(&reversed.gates, total, width);
 
-        let h_before = Matrix::new(&reversed.h_before, total, hidden);
-        for (side, range, right) in
-            [(Side::Input, ranges.weight_ih, x), (Side::Hidden, ranges.weight_hh, h_before)]
-        {
-            let mut product = vec![T::default(); width * right.columns()];
-            multiply(&mut product, gates.t(), right);
-            let target = &mut gradients.weights[range];
-            blocks.gate_rows(side, right.columns(), &product, target);
+        // Both weights' gradients in one product: the gates are the larger operand by far.
+        let columns = shape.input_size + hidden;
+        let mut product = vec![T::default(); width * columns];
+        multiply(&mut product, gates.t(), Matrix::new(&reversed.operands, total, columns));
+        for (side, range, part) in [
+            (Side::Input, ranges.weight_ih, 0..shape.input_size),
+            (Side::Hidden, ranges.weight_hh, shape.input_size..columns),
+        ] {
+            blocks.gate_rows(side, &product, columns, part, &mut gradients.weights[range]);
         }
         if shape.bias {
             let sums = column_sums(&reversed.gates, width);
             for (side, range) in [(Side::Input, ranges.bias_ih), (Side::Hidden, ranges.bias_hh)] {
-                blocks.gate_rows(side, 1, &sums, &mut gradients.weights[range]);
+                blocks.gate_rows(side, &sums, 1, 0..1, &mut gradients.weights[range]);
             }
         }
         let len = shape.batch() * hidden;
@@ -91,8 +92,8 @@ pub(crate) fn backward<T: Real>(
             blocks.unpad(&reversed.dm, &mut dc_0[direction * len..][..len]);
         }
     }
-    for Reversed { gates, x, h_before, .. } in reversed {
-        for buffer in [gates, x, h_before] {
+    for Reversed { gates, x, operands, .. } in reversed {
+        for buffer in [gates, x, operands] {
             workspace.give(buffer);
         }
     }
@@ -105,7 +106,7 @@ fn reverse<T: Real>(
     shape: &LayerShape,
     direction: usize,
     trace: Trace<T>,
-    [weights, state, output]: [&[T]; 3],
+    [x, weights, state, output]: [&[T]; 4],
     (incoming, grad_last): Incoming<T>,
     slices: &[Range<usize>],
     context: &Context,
@@ -123,9 +124,9 @@ fn reverse<T: Real>(
     }
     let Trace { mut gates, mut memory } = trace;
     let order = shape.step_order(direction);
-    let mut x = workspace.take(shape.total() * input.columns());
+    let mut dx = workspace.take(shape.total() * input.columns());
 
-    let mut x_of = cut(&mut x, input.columns(), packing, slices).into_iter();
+    let mut dx_of = cut(&mut dx, input.columns(), packing, slices).into_iter();
     let mut gates_of = cut(&mut gates, blocks.width(), packing, slices).into_iter();
     let mut memory_of = cut(&mut memory, padded, packing, slices).into_iter();
     let mut dh_of = cut_rows(&mut dh, padded, slices).into_iter();
@@ -133,7 +134,7 @@ fn reverse<T: Real>(
     let mut sweeps = Vec::new();
     for rows in slices {
         let (Some(gates), Some(memory)) = (gates_of.next(), memory_of.next()) else { break };
-        let (Some(dx), Some(dh), Some(dm)) = (x_of.next(), dh_of.next(), dm_of.next()) else {
+        let (Some(dx), Some(dh), Some(dm)) = (dx_of.next(), dh_of.next(), dm_of.next()) else {
             break;
         };
         sweeps.push(Sweep {
@@ -161,13 +162,17 @@ fn reverse<T: Real>(
         }
     }
     workspace.give(memory);
-    let mut h_before = workspace.take(shape.total() * shape.hidden_size);
-    states_before(shape, direction, state, output, &mut h_before);
-    Reversed { gates, x, h_before, dh, dm }
+    let columns = shape.input_size + shape.hidden_size;
+    let mut operands = workspace.take(shape.total() * columns);
+    for (operands, x) in operands.chunks_exact_mut(columns).zip(x.chunks_exact(shape.input_size)) {
+        operands[..shape.input_size].copy_from_slice(x);
+    }
+    states_before(shape, direction, state, output, &mut operands);
+    Reversed { gates, x: dx, operands, dh, dm }
 }
 
-/// h before every step, `[total, hidden]`: the output of the step before, and for sequences which
-/// start there the initial state.
+/// h before every step, behind x in the rows of `before`, `[total, input_size + hidden]`: the output of the
+/// step before, and for sequences which start there the initial state.
 fn states_before<T: Real>(
     shape: &LayerShape,
     direction: usize,
@@ -178,9 +183,10 @@ fn states_before<T: Real>(
     let (hidden, packing) = (shape.hidden_size, &shape.packing);
     let (sizes, offsets) = (packing.batch_sizes(), packing.offsets());
     let width = shape.directions * hidden;
+    let columns = shape.input_size + hidden;
     let h_0 = &state[direction * shape.batch() * hidden..];
     for t in 0..packing.num_steps() {
-        let rows = before[offsets[t] * hidden..][..sizes[t] * hidden].chunks_exact_mut(hidden);
+        let rows = before[offsets[t] * columns..][..sizes[t] * columns].chunks_exact_mut(columns);
         let previous = shape.previous_step(direction, t);
         let going_on = previous.map_or(0, |previous| sizes[previous].min(sizes[t]));
         for (row, to) in rows.enumerate() {
@@ -190,7 +196,7 @@ fn states_before<T: Real>(
                 }
                 _ => &h_0[row * hidden..],
             };
-            to.copy_from_slice(&from[..hidden]);
+            to[shape.input_size..].copy_from_slice(&from[..hidden]);
         }
     }
 }

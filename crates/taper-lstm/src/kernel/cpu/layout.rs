@@ -100,10 +100,18 @@ impl Blocks {
         }
     }
 
-    /// Copies `[width, columns]` of gradients back to the gates' order, `[gate_rows, columns]`.
-    pub(super) fn gate_rows<T: Real>(&self, side: Side, columns: usize, from: &[T], to: &mut [T]) {
-        for (to, column) in to.chunks_exact_mut(columns).zip(self.columns(side)) {
-            to.copy_from_slice(&from[column * columns..][..columns]);
+    /// Copies the columns `part` of gradients, `[width, columns]`, back to the gates' order,
+    /// `[gate_rows, part.len()]`.
+    pub(super) fn gate_rows<T: Real>(
+        &self,
+        side: Side,
+        from: &[T],
+        columns: usize,
+        part: Range<usize>,
+        to: &mut [T],
+    ) {
+        for (to, column) in to.chunks_exact_mut(part.len()).zip(self.columns(side)) {
+            to.copy_from_slice(&from[column * columns..][part.clone()]);
         }
     }
 }

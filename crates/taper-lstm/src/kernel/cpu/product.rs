@@ -19,10 +19,6 @@ impl<'a, T> Matrix<'a, T> {
         Self { data, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
-    pub(super) fn columns(self) -> usize {
-        self.columns
-    }
-
     /// The transpose, without moving anything.
     pub(super) fn t(self) -> Self {
         Self {
