@@ -263,6 +263,9 @@ fn a_further_file_without_a_header_loses_no_row() {
     let message = read(room.0.path(), &settings).unwrap_err().to_string();
     assert!(message.contains(&format!("{}, line 1", headless.display())), "{message}");
     assert!(message.contains("none of the columns text, label"), "{message}");
+    settings.dialect.header = Some(true);
+    assert_eq!(read(room.0.path(), &settings).unwrap().len(), 3);
+    settings.dialect.header = None;
     // A header in other words is one.
     room.file("b.csv", "n,review,sentiment\n1,fine,pos\n");
     settings.columns = ColumnSettings::default();

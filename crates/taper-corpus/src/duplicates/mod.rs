@@ -3,12 +3,12 @@
 //! Identical is what has the same bytes. Near-duplicates share at least [`NEAR`] of their runs of [`SHINGLE_WORDS`]
 //! words (Jaccard index; case, punctuation, spacing and tags do not count): in a review of 200 words that is up to a dozen
 //! words changed here and there, or a third of it in one piece. Candidates come from `MinHash`; each is then compared in
-//! full, so there are no false ones. Some are missed: 1.4 % of pairs just at the threshold, 0.04 % at 0.6. Of
-//! more than 17 texts that are all alike, such as those of one template, each is compared with 16 to 512 others, and most
-//! pairs are missed.
+//! full, so there are no false ones. Some are missed: 1.4 % of pairs just at the threshold, 0.04 % at 0.6. Of many
+//! texts that are all alike, such as those of one template, most pairs are missed: of more than 17 that agree in a band,
+//! each is compared with 16 there.
 //!
-//! Memory: about 180 bytes a text (up to 2 KB more for one among many alike), and the shingles (8 bytes a word) of those texts that have a candidate. Time is linear. The
-//! outcome does not depend on the number of threads.
+//! Memory: about 180 bytes a text (up to 2 KB more for one among many alike), and the shingles (8 bytes a word) of those
+//! texts that have a candidate. Time is linear. The outcome does not depend on the number of threads.
 //!
 //! What it does not see: near-duplicates of texts so short that one changed word changes most shingles, and of scripts
 //! without spaces between words.

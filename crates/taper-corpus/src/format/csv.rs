@@ -105,11 +105,11 @@ impl CsvRows {
         }
         let width = fields.split(frame.bytes);
         let names = if dialect.header { fields.names() } else { numbers(width) };
-        if dialect.header && !is_header_like(&names, file) {
+        if dialect.header && !file.header_told && !is_header_like(&names, file) {
             return Err(Error::Malformed {
                 place: Place::file(&file.path).at_line(frame.line),
                 problem: format!(
-                    "the first row names none of the columns {}, as another file's does; is it a header?",
+                    "the first row names none of the columns {}, as another file's does; is it a header? If so, say that there is one",
                     file.names.join(", ")
                 ),
             });

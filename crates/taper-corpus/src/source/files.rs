@@ -67,6 +67,7 @@ impl FileSource {
                 reading: detected.reading.clone(),
                 names: detected.names.clone(),
                 columns: detected.columns.clone(),
+                header_told: settings.dialect.header == Some(true),
                 labelled: split != UNSUPERVISED,
             };
             add(&split, file);
@@ -79,7 +80,15 @@ impl FileSource {
         }
         for (split, path) in found.classes {
             let (reading, columns) = (Reading::Folder, ColumnSettings::default());
-            add(&split, DataFile { path, reading, names: Vec::new(), columns, labelled: true });
+            let file = DataFile {
+                path,
+                reading,
+                names: Vec::new(),
+                columns,
+                header_told: false,
+                labelled: true,
+            };
+            add(&split, file);
         }
         splits.sort_by(|a, b| (split_rank(&a.0), &a.0).cmp(&(split_rank(&b.0), &b.0)));
         let mut settings = settings.clone();
