@@ -131,7 +131,7 @@ fn is_header_like(names: &[String], file: &DataFile) -> bool {
     let told = || told.text.iter().chain(&told.label).chain(&told.group).chain(&told.id);
     let known = |name: &String| {
         let is = |other: &String| other.trim() == name.trim();
-        let named = file.names.iter().any(is) || told().any(|column| is(column));
+        let named = file.names.iter().any(is) || told().any(is);
         !name.trim().is_empty() && (named && name.parse::<usize>().is_err() || is_usual(name))
     };
     names == file.names || names.iter().any(known)
