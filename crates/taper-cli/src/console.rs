@@ -65,9 +65,27 @@ pub(crate) fn thousands(number: u64) -> String {
     text
 }
 
+/// What a text can do to a terminal, written out; its lines set in.
+pub(crate) fn harmless(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars() {
+        match character {
+            '\n' => shown.push_str("\n           "),
+            _ if character.is_control() => shown.extend(character.escape_default()),
+            _ => shown.push(character),
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
-    use super::thousands;
+    use super::{harmless, thousands};
+
+    #[test]
+    fn a_text_cannot_command_the_terminal() {
+        assert_eq!(harmless("a\u{1b}[2J\u{9b}\u{e9}\nb"), "a\\u{1b}[2J\\u{9b}\u{e9}\n           b");
+    }
 
     #[test]
     fn groups_of_three() {

@@ -67,8 +67,8 @@ impl CorpusWriter {
 
     /// Closes a shard once it holds so many bytes of encoded data, instead of 500 MiB; to be said
     /// before the first record.
-    #[must_use]
-    pub fn with_max_shard_bytes(mut self, bytes: u64) -> Self {
+    #[cfg(test)]
+    pub(crate) fn with_max_shard_bytes(mut self, bytes: u64) -> Self {
         self.max_shard_bytes = bytes;
         self
     }

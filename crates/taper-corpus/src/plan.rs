@@ -59,7 +59,7 @@ pub struct PlannedRow {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "format   {}", self.format)?;
+        writeln!(f, "format   {}", line(&self.format))?;
         for split in &self.splits {
             const SHOWN: usize = 3;
             let files = split.files.iter().take(SHOWN).map(|path| path.display().to_string());
@@ -68,7 +68,7 @@ impl fmt::Display for Plan {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            writeln!(f, "split    {}: {files}{more}", split.name)?;
+            writeln!(f, "split    {}: {}{more}", line(&split.name), line(&files))?;
         }
         if !self.columns.is_empty() {
             let columns = self.columns.iter().map(|column| {
@@ -78,22 +78,22 @@ impl fmt::Display for Plan {
                 let role = column.role.map_or_else(String::new, |role| format!(" = {role}"));
                 format!("{number}{name}{role}")
             });
-            writeln!(f, "columns  {}", columns.collect::<Vec<_>>().join(" | "))?;
+            writeln!(f, "columns  {}", line(&columns.collect::<Vec<_>>().join(" | ")))?;
         }
-        writeln!(f, "classes  {}", self.classes)?;
+        writeln!(f, "classes  {}", line(&self.classes))?;
         for note in &self.notes {
-            writeln!(f, "note     {note}")?;
+            writeln!(f, "note     {}", line(note))?;
         }
         for row in &self.rows {
-            write!(f, "row      {}", row.split)?;
+            write!(f, "row      {}", line(&row.split))?;
             if let Some(problem) = &row.problem {
-                writeln!(f, "  ! {problem}")?;
+                writeln!(f, "  ! {}", line(problem))?;
                 continue;
             }
             let words = [("", &row.label), ("group ", &row.group)];
             for (name, word) in words {
                 if let Some(word) = word {
-                    write!(f, "  [{name}{word}]")?;
+                    write!(f, "  [{name}{}]", line(word))?;
                 }
             }
             writeln!(f, "  {}", beginning(&row.text))?;
@@ -102,10 +102,14 @@ impl fmt::Display for Plan {
     }
 }
 
+/// In one line, and harmless to a terminal: names and texts may come from strangers.
+fn line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// One line of a text, 80 characters at the most.
 fn beginning(text: &str) -> String {
     const SHOWN: usize = 80;
-    let line = |c: char| if c.is_control() { ' ' } else { c };
-    let shown: String = text.chars().take(SHOWN).map(line).collect();
+    let shown = line(&text.chars().take(SHOWN).collect::<String>());
     if text.chars().nth(SHOWN).is_some() { shown + "…" } else { shown }
 }

@@ -308,6 +308,16 @@ fn files_find_their_splits() {
     assert_eq!(splits(&dir.path().join("a/my_test.csv")), ["train=my_test.csv"]);
     assert_eq!(splits(&dir.path().join("a/unlabelled.txt")), ["unsupervised=unlabelled.txt"]);
 
+    // Hidden files are not meant, and a `[` in a folder's own name is no pattern.
+    for name in ["[e]/train.csv", "[e]/.train.csv", "[f]/train/a.csv", "[f]/train/.a.csv"] {
+        fs::write(at(name), csv).unwrap();
+    }
+    let mut told = SourceSettings::default();
+    told.files.insert("train".into(), vec!["*rain.csv".into()]);
+    let plan = Source::open_with(&dir.path().join("[e]"), &told).unwrap().plan(0).unwrap();
+    assert_eq!(plan.splits[0].files, [dir.path().join("[e]/train.csv")]);
+    assert_eq!(splits(&dir.path().join("[f]")), ["train=a.csv"]);
+
     for name in ["b/one.jsonl", "b/two.jsonl"] {
         fs::write(at(name), "{\"text\": \"a\", \"label\": 0}\n").unwrap();
     }
@@ -350,6 +360,12 @@ fn columns_and_dialects_are_detected() {
             "columns  1 = label | 2 = text",
         ),
         ("e.csv", "a longer text,pos\nanother one,neg\n", "columns  1 = text | 2 = label"),
+        // What pandas' `to_csv` writes: an index without a name.
+        (
+            "e.csv",
+            ",label,text\n0,pos,It was good\n1,neg,It was not\n",
+            "columns  1  | 2 label = label | 3 text = text",
+        ),
         ("f.dat", "text|label\na|b\n", "`|` between fields"),
         (
             "g.jsonl",

@@ -237,10 +237,84 @@ fn duplicate_and_missing_columns() {
     let path = room.file("e.csv", "one,two,three\na,b,c\n");
     says(&path, &["no column that is known to hold the text", "it has 1, 2, 3"]);
     says(&room.file("f.csv", "text,a,b\na,b,c\n"), &["no column that is known to hold the label"]);
+    // A row's name or group is no class, and no text.
+    for (name, text) in [("g.csv", "text,id\na,1\nb,2\n"), ("h.csv", "text,group\na,1\nb,2\n")] {
+        says(&room.file(name, text), &["no column that is known to hold the label"]);
+    }
+    says(&room.file("i.csv", "id,label\n1,a\n2,b\n"), &["known to hold the text"]);
+    let mut settings = SourceSettings::default();
+    settings.columns.group = Some("topic".into());
+    let message = refusal(&room.file("j.csv", "text,topic,n\na,b,1\n"), &settings);
+    assert!(message.contains("known to hold the label"), "{message}");
     // By number, a name that stands there twice does no harm.
     let path = room.file("a.csv", "text,label,text\na,b,c\n");
     let records = read(&path, &asked("3", "2")).unwrap();
     assert_eq!(records[0].1.text, "c");
+}
+
+#[test]
+fn a_further_file_without_a_header_loses_no_row() {
+    let room = Room::new();
+    room.file("a.csv", "text,label\ngood,pos\nbad,neg\n");
+    let headless = room.file("b.csv", "fine,pos\npoor,neg\n");
+    let mut settings = SourceSettings::default();
+    settings.columns.text = vec!["1".into()];
+    settings.columns.label = Some("2".into());
+    let message = read(room.0.path(), &settings).unwrap_err().to_string();
+    assert!(message.contains(&format!("{}, line 1", headless.display())), "{message}");
+    assert!(message.contains("none of the columns text, label"), "{message}");
+    settings.dialect.header = Some(true);
+    assert_eq!(read(room.0.path(), &settings).unwrap().len(), 3);
+    settings.dialect.header = None;
+    // A header in other words is one.
+    room.file("b.csv", "n,review,sentiment\n1,fine,pos\n");
+    settings.columns = ColumnSettings::default();
+    assert_eq!(read(room.0.path(), &settings).unwrap().len(), 3);
+}
+
+#[test]
+fn rows_that_are_all_bad_say_why() {
+    let room = Room::new();
+    let settings = SourceSettings { on_error: OnError::Skip, ..SourceSettings::default() };
+    let message = refusal(&room.file("a.csv", "text,label\na,\nb,\n"), &settings);
+    for part in ["no row of the split `train` can be used", "line 2 has no label"] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn lines_have_no_columns_to_tell() {
+    let room = Room::new();
+    let path = room.file("a.txt", "__label__a one\n__label__b two\n");
+    for key in ["group", "id"] {
+        let mut settings = SourceSettings::default();
+        let column = Some("1".into());
+        match key {
+            "group" => settings.columns.group = column,
+            _ => settings.columns.id = column,
+        }
+        let message = Source::open_with(&path, &settings).unwrap_err().to_string();
+        assert!(message.contains("neither group nor id"), "{message}");
+    }
+}
+
+#[test]
+fn a_first_object_longer_than_the_sample_is_read() {
+    let room = Room::new();
+    let long = "long ".repeat(60_000);
+    let path = room.file("a.jsonl", format!("{{\"text\":\"{long}\",\"label\":\"a\"}}\n"));
+    assert_eq!(texts(&path), [long]);
+    let plan = Source::open(&path).unwrap().plan(1).unwrap().to_string();
+    assert!(plan.contains("1 text = text | 2 label = label"), "{plan}");
+}
+
+#[test]
+fn control_characters_do_not_reach_the_terminal() {
+    let room = Room::new();
+    let path = room.file("a.csv", "text,label\n\u{1b}[2Ja,\u{1b}]0;x\u{7}\n");
+    let plan = Source::open(&path).unwrap().plan(1).unwrap().to_string();
+    assert!(!plan.contains(|c: char| c.is_control() && c != '\n'), "{plan:?}");
+    assert!(plan.contains("[ ]0;x ]"), "{plan}");
 }
 
 #[test]

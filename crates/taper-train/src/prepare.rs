@@ -12,7 +12,8 @@
 //! together, `manifest.json` last, so that a full disk or a kill leaves what was there before.
 //!
 //! Texts go through in batches of rows; memory grows with the words of the vocabulary, not with the rows (apart from 32
-//! bytes a row for the content's fingerprint).
+//! bytes a row for the content's fingerprint). With `data.drop_leaks` it grows with the rows too: see
+//! [`taper_corpus::duplicates`].
 
 mod corpus;
 mod encoded;
@@ -135,12 +136,14 @@ impl Preparation<'_> {
                 None => fetch(dataset, self.recipe, self.events)?,
             };
             let outcome = corpus::build(&source, self.recipe, &folder, self.events)?;
-            corpus::check(self.recipe, &outcome.splits)?;
+            let checked = corpus::check(self.recipe, &outcome.splits);
             if outcome.rejected > 0 {
-                let file =
-                    self.workspace.output(Stage::Corpus, "corpus").join(RejectedWriter::FILE);
+                // They may be why there is nothing to learn; then they are still where they were written.
+                let kept = self.workspace.output(Stage::Corpus, "corpus");
+                let file = if checked.is_ok() { kept } else { folder }.join(RejectedWriter::FILE);
                 (self.events)(PrepareEvent::Rejected { rows: outcome.rejected, file });
             }
+            checked?;
             self.finish(Stage::Corpus, fingerprint, |manifest| {
                 manifest.source = source.describe();
                 manifest.class_names = outcome.class_names;

@@ -11,14 +11,18 @@ use taper_train::doctor::{Diagnosis, Severity, SplitDiagnosis, examine, fixed_re
 use super::prepare::run_into;
 use super::train::plain_table;
 use crate::args::DoctorArgs;
-use crate::console::{Console, thousands};
+use crate::console::{Console, harmless, thousands};
 
 pub(crate) fn run(args: &DoctorArgs, data: &Path, console: &Console) -> Result<ExitCode> {
-    let mut prepared = Prepared::open(&args.prepared)?;
-    if args.fix {
-        prepared = fix(prepared, data, console)?;
+    let prepared = Prepared::open(&args.prepared)?;
+    let max_length = args.max_length.map(std::num::NonZero::get);
+    let mut diagnosis = examine(&prepared, max_length)?;
+    let fixed = args.fix && diagnosis.leaking_rows > 0;
+    if fixed {
+        diagnosis = examine(&fix(prepared, data, console)?, max_length)?;
+    } else if args.fix {
+        console.say(None, "nothing leaks; the data stay as they are");
     }
-    let diagnosis = examine(&prepared, args.max_length.map(std::num::NonZero::get))?;
     if let Some(path) = &args.html {
         write_page(path, &diagnosis)?;
     }
@@ -30,15 +34,17 @@ pub(crate) fn run(args: &DoctorArgs, data: &Path, console: &Console) -> Result<E
         write!(out, "{}", in_words(&diagnosis))?;
     }
     out.flush()?;
-    if args.strict && diagnosis.leaking_rows > 0 {
+    let leaks = diagnosis.leaking_rows > 0;
+    if leaks && (fixed || args.strict) {
         let rows = thousands(diagnosis.leaking_rows);
-        console.say(
-            None,
-            &format!("{rows} rows leak: a split for judging has them too; --fix drops them"),
-        );
-        return Ok(ExitCode::FAILURE);
+        let message = if fixed {
+            format!("{rows} rows still leak: of many texts alike not all pairs are found at once")
+        } else {
+            format!("{rows} rows leak: a split for judging has them too; --fix drops them")
+        };
+        console.say(None, &message);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if leaks && args.strict { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Prepares the same folder by the same recipe, without leaks.
@@ -68,11 +74,11 @@ fn in_words(diagnosis: &Diagnosis) -> String {
             Severity::Warning => "warning",
             Severity::Note => "note",
         };
-        text += &format!("{severity:8} {}\n", finding.message);
+        text += &format!("{severity:8} {}\n", harmless(&finding.message));
         for example in finding.examples.iter().take(2) {
             let like =
                 example.like.as_ref().map_or_else(String::new, |like| format!(" like {like}"));
-            text += &format!("         {}{like}\n", example.row);
+            text += &format!("         {}\n", harmless(&format!("{}{like}", example.row)));
         }
     }
     if diagnosis.findings.is_empty() {
@@ -101,7 +107,7 @@ fn splits(diagnosis: &Diagnosis) -> String {
             |part: u64| format!("{:.1} %", 100.0 * part as f64 / (coverage.tokens as f64).max(1.0));
         let cut = split.cuts.iter().find(|cut| cut.max_length == 512).map_or(0, |cut| cut.tokens);
         table.add_row([
-            split.split.clone(),
+            harmless(&split.split),
             thousands(split.rows),
             thousands(split.distinct),
             thousands(lengths.p50),

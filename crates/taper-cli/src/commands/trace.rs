@@ -7,6 +7,7 @@ use anyhow::Result;
 use taper_train::{Prepared, Trace, trace};
 
 use crate::args::TraceArgs;
+use crate::console::harmless;
 
 pub(crate) fn run(args: &TraceArgs) -> Result<ExitCode> {
     let prepared = Prepared::open(&args.prepared)?;
@@ -45,17 +46,4 @@ fn in_words(trace: &Trace) -> String {
         ),
     ];
     lines.map(|(name, value)| format!("{name:10} {}\n", harmless(&value))).concat()
-}
-
-/// What a text can do to a terminal, written out; its lines set in.
-fn harmless(text: &str) -> String {
-    let mut shown = String::new();
-    for character in text.chars() {
-        match character {
-            '\n' => shown.push_str("\n           "),
-            _ if character.is_control() => shown.extend(character.escape_default()),
-            _ => shown.push(character),
-        }
-    }
-    shown
 }

@@ -53,6 +53,21 @@ fn tree(root: &Path) {
 }
 
 #[test]
+fn what_does_not_leak_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, prepared) = (folder.path().join("data"), folder.path().join("prepared"));
+    tree(&data);
+    fs::remove_file(data.join("train/pos/10_5.txt")).unwrap();
+    let [data, prepared] = [&data, &prepared].map(|path| path.to_str().unwrap());
+    let prepare = ["prepare", "--vectors", "none", "--dataset", data, "--prepared", prepared];
+    run(&prepare);
+    let output = run(&["doctor", prepared, "--fix", "--json"]);
+    assert!(stderr(&output).contains("nothing leaks"), "{}", stderr(&output));
+    let again = run(&prepare);
+    assert!(stderr(&again).contains("corpus: up to date"), "{}", stderr(&again));
+}
+
+#[test]
 fn leaks_fail_strict_are_dropped_and_stay_away() {
     let folder = tempfile::tempdir().unwrap();
     let (data, prepared) = (folder.path().join("data"), folder.path().join("prepared"));

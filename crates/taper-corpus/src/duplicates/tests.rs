@@ -100,6 +100,21 @@ fn what_a_lower_rank_repeats_of_a_higher_one() {
 }
 
 #[test]
+fn what_goes_itself_takes_nothing_with_it() {
+    let original = review(6, 200);
+    let near = edited(&original, 12);
+    let far = edited(&near, 13);
+    let found = find(&[&original, &near, &far].map(|words| words.join(" ")), 3);
+    let pairs: Vec<(u32, u32)> = found.near.iter().map(|pair| (pair.first, pair.second)).collect();
+    assert_eq!(pairs, [(0, 1), (1, 2)]);
+    let repeats = |ranks: &[u8]| -> Vec<Option<u32>> {
+        found.of_higher_rank(ranks).into_iter().map(|it| it.map(|it| it.of)).collect()
+    };
+    assert_eq!(repeats(&[2, 1, 0]), [None, Some(0), None]);
+    assert_eq!(repeats(&[0, 1, 0]), [Some(1), None, Some(1)]);
+}
+
+#[test]
 fn any_number_of_threads_gives_the_same() {
     let texts: Vec<String> =
         (0..600).map(|n| edited(&review(n % 200, 60), (n / 200) as usize).join(" ")).collect();

@@ -13,7 +13,7 @@ use std::path::Path;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 
 use super::dialect::Dialect;
-use super::pick::{Picks, pick};
+use super::pick::{Picks, is_usual, pick};
 use super::{DataFile, Raw, Row, Rows, bad, framing};
 use crate::error::{Error, Place, Position, Result};
 use crate::input::{Frames, Input};
@@ -105,6 +105,15 @@ impl CsvRows {
         }
         let width = fields.split(frame.bytes);
         let names = if dialect.header { fields.names() } else { numbers(width) };
+        if dialect.header && !file.header_told && !is_header_like(&names, file) {
+            return Err(Error::Malformed {
+                place: Place::file(&file.path).at_line(frame.line),
+                problem: format!(
+                    "the first row names none of the columns {}, as another file's does; is it a header? If so, say that there is one",
+                    file.names.join(", ")
+                ),
+            });
+        }
         let picks = pick(&file.path, &names, &file.columns, file.labelled)?;
         let mut first = None;
         if !dialect.header {
@@ -114,6 +123,18 @@ impl CsvRows {
         }
         Ok(Self { frames, fields, picks, width, first })
     }
+}
+
+/// Whether a first row can be the header that the first file of the split has: else it would be lost.
+fn is_header_like(names: &[String], file: &DataFile) -> bool {
+    let told = &file.columns;
+    let told = || told.text.iter().chain(&told.label).chain(&told.group).chain(&told.id);
+    let known = |name: &String| {
+        let is = |other: &String| other.trim() == name.trim();
+        let named = file.names.iter().any(is) || told().any(is);
+        !name.trim().is_empty() && (named && name.parse::<usize>().is_err() || is_usual(name))
+    };
+    names == file.names || names.iter().any(known)
 }
 
 impl Rows for CsvRows {

@@ -53,6 +53,14 @@ pub(crate) fn detect(path: &Path, settings: &SourceSettings) -> Result<Detected>
         });
     }
     let columns = settings.columns.clone();
+    if matches!(format, Format::FastText | Format::Trec | Format::Text)
+        && (columns.group.is_some() || columns.id.is_some())
+    {
+        return Err(Error::Settings {
+            key: "columns",
+            problem: "lines of this format have neither group nor id".to_owned(),
+        });
+    }
     let fixed = |reading, names: &[&str]| Detected {
         reading,
         names: names.iter().map(|&name| name.to_owned()).collect(),
@@ -60,7 +68,10 @@ pub(crate) fn detect(path: &Path, settings: &SourceSettings) -> Result<Detected>
     };
     Ok(match format {
         Format::Csv => table(path, sample, complete, settings),
-        Format::Jsonl => Detected { names: jsonl::keys(sample), ..fixed(Reading::Jsonl, &[]) },
+        Format::Jsonl => {
+            let names = jsonl::keys(path, sample, &settings.limits)?;
+            Detected { names, ..fixed(Reading::Jsonl, &[]) }
+        }
         Format::Parquet => {
             Detected { names: parquet::columns(path)?, ..fixed(Reading::Parquet, &[]) }
         }

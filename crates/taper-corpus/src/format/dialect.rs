@@ -5,7 +5,8 @@
 //! with one. A dialect fits as far as the rows have as many fields as the first one (at least two) and no
 //! quote is misplaced or left open; the best fit wins, and of equal fits the earlier in these lists.
 //!
-//! A first row is a header where none of its fields is a number or empty, and one is a column that was
+//! A first row is a header where none of its fields is a number, none but the first of several is empty (as
+//! pandas' `to_csv` leaves it), and one is a column that was
 //! asked for by name, has a name that such columns usually have, or never comes again in a column of few
 //! different values (five rows or more to each).
 
@@ -155,11 +156,14 @@ fn is_header(rows: &[Vec<String>], columns: &ColumnSettings) -> bool {
         told.iter().any(|name| name.trim() == cell) || is_usual(cell)
     };
     let name = |cell: &String| !cell.trim().is_empty() && cell.trim().parse::<f64>().is_err();
+    // The index that pandas' `to_csv` writes has no name.
+    let index = first.len() > 1 && first[0].trim().is_empty();
     let unlike_its_column = |at: usize| {
         let rest = || rows[1..].iter().filter_map(|row| row.get(at));
         let values: BTreeSet<&String> = rest().collect();
         !values.is_empty() && 5 * values.len() <= rest().count() && !values.contains(&first[at])
     };
-    let named = first.iter().any(known) || (0..first.len()).any(unlike_its_column);
-    named && first.iter().all(name)
+    let start = usize::from(index);
+    let named = first.iter().any(known) || (start..first.len()).any(unlike_its_column);
+    named && first[start..].iter().all(name)
 }

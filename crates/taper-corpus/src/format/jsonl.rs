@@ -25,8 +25,26 @@ use crate::settings::{ColumnSettings, Limits};
 /// Lines whose keys are looked at.
 const LINES: usize = 100;
 
-/// The keys of the first objects, in order of first use.
-pub(super) fn keys(sample: &[u8]) -> Vec<String> {
+/// The keys of the first objects, in order of first use. Where the file's first line is longer than the
+/// sample, it is read whole.
+///
+/// # Errors
+/// What the disk or the decompressor refuses.
+pub(super) fn keys(path: &Path, sample: &[u8], limits: &Limits) -> Result<Vec<String>> {
+    let mut keys = keys_in(sample);
+    if keys.is_empty() {
+        let mut frames = Frames::new(Input::open(path, limits)?, None, limits);
+        while let Some(frame) = frames.next()? {
+            if !frame.bytes.trim_ascii().is_empty() {
+                keys = keys_in(frame.bytes);
+                break;
+            }
+        }
+    }
+    Ok(keys)
+}
+
+fn keys_in(sample: &[u8]) -> Vec<String> {
     let (mut keys, mut known) = (Vec::new(), BTreeSet::new());
     for line in sample.split(|&byte| byte == b'\n').take(LINES) {
         // A line that is no object is told when its turn comes.
@@ -100,7 +118,8 @@ struct Names {
 impl JsonRows {
     pub(super) fn open(file: &DataFile, limits: &Limits) -> Result<Self> {
         let (sample, _) = Input::open(&file.path, limits)?.sample(super::detect::SAMPLE)?;
-        let columns = names(&file.path, &keys(&sample), &file.columns, file.labelled)?;
+        let keys = keys(&file.path, &sample, limits)?;
+        let columns = names(&file.path, &keys, &file.columns, file.labelled)?;
         let rest = [&columns.label, &columns.group, &columns.id];
         let wanted = columns.text.iter().chain(rest.into_iter().flatten()).cloned().collect();
         let frames = Frames::new(Input::open(&file.path, limits)?, None, limits);
@@ -108,7 +127,7 @@ impl JsonRows {
     }
 }
 
-/// A key that is told need not stand in the first lines: one that stands in few may come late.
+/// A key that is told must stand in the first lines too: later it could be a slip of the pen.
 fn names(path: &Path, keys: &[String], told: &ColumnSettings, labelled: bool) -> Result<Names> {
     let picks = pick(path, keys, told, labelled)?;
     let name = |at: usize| keys[at].clone();

@@ -75,9 +75,11 @@ pub(crate) enum Reading {
 pub(crate) struct DataFile {
     pub(crate) path: PathBuf,
     pub(crate) reading: Reading,
-    /// What its columns are called, for people; a reader looks at its own file.
+    /// What the columns of the split's first file are called; a reader looks at its own file.
     pub(crate) names: Vec<String>,
     pub(crate) columns: ColumnSettings,
+    /// Whether the settings say that first rows are headers, whatever stands there.
+    pub(crate) header_told: bool,
     /// Whether each row needs a label.
     pub(crate) labelled: bool,
 }

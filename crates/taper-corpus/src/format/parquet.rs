@@ -21,7 +21,8 @@ use crate::error::{Error, Place, Position, Result};
 use crate::read::{FileBatches, open};
 use crate::schema::{HUGGINGFACE_KEY, column_class_names, metadata_value};
 
-const BATCH_ROWS: usize = 1024;
+/// Rows that are unpacked before the length of one is looked at: few, since each may be long.
+const BATCH_ROWS: usize = 64;
 
 /// The names of a file's columns.
 pub(super) fn columns(path: &Path) -> Result<Vec<String>> {

@@ -94,15 +94,19 @@ pub(crate) fn pick(
         picks.text.extend(guess(&TEXTS)?);
     }
     if picks.label.is_none() {
-        picks.label = guess(&LABELS)?.filter(|at| !picks.text.contains(at));
+        let taken = [picks.group, picks.id];
+        picks.label =
+            guess(&LABELS)?.filter(|at| !picks.text.contains(at) && !taken.contains(&Some(*at)));
     }
     picks.group = if picks.group.is_none() { guess(&["group"])? } else { picks.group };
     picks.id = if picks.id.is_none() { guess(&["id"])? } else { picks.id };
-    // Of two columns, what the one is not the other is.
+    // Of two columns, what the one is not the other is; a name or a group is neither text nor class.
+    let taken = [picks.group, picks.id];
+    let free = |at: usize| !taken.contains(&Some(at));
     match (picks.text.as_slice(), picks.label, names.len()) {
         ([], None, 1) => picks.text.push(0),
-        ([], Some(label), 2) => picks.text.push(1 - label),
-        ([text], None, 2) if labelled => picks.label = Some(1 - text),
+        ([], Some(label), 2) if free(1 - label) => picks.text.push(1 - label),
+        ([text], None, 2) if labelled && free(1 - text) => picks.label = Some(1 - text),
         _ => {}
     }
     let missing = |what: &str| {

@@ -67,6 +67,7 @@ impl FileSource {
                 reading: detected.reading.clone(),
                 names: detected.names.clone(),
                 columns: detected.columns.clone(),
+                header_told: settings.dialect.header == Some(true),
                 labelled: split != UNSUPERVISED,
             };
             add(&split, file);
@@ -79,7 +80,15 @@ impl FileSource {
         }
         for (split, path) in found.classes {
             let (reading, columns) = (Reading::Folder, ColumnSettings::default());
-            add(&split, DataFile { path, reading, names: Vec::new(), columns, labelled: true });
+            let file = DataFile {
+                path,
+                reading,
+                names: Vec::new(),
+                columns,
+                header_told: false,
+                labelled: true,
+            };
+            add(&split, file);
         }
         splits.sort_by(|a, b| (split_rank(&a.0), &a.0).cmp(&(split_rank(&b.0), &b.0)));
         let mut settings = settings.clone();
@@ -155,12 +164,14 @@ impl FileSource {
         let mut labels = Labels::new(&self.settings.label_names);
         let mut records = blake3::Hasher::new();
         let (mut accepted, mut settled) = (0_u64, false);
+        let mut first_problem: Option<String> = None;
         let first = self.splits.first().map_or("", |split| split.0.as_str());
         self.rows(&mut |mut seen| {
             let raw = match std::mem::replace(&mut seen.raw, Ok(Raw::default())) {
                 Ok(raw) => raw,
                 Err(bad) => {
                     records.update(BAD);
+                    first_problem.get_or_insert_with(|| bad.error.to_string());
                     return self.refuse(&seen, *bad, &mut |_| Ok(()));
                 }
             };
@@ -176,6 +187,7 @@ impl FileSource {
                 Some(label) => labels.learn(label, place),
             };
             if let Err(error) = known {
+                first_problem.get_or_insert_with(|| error.to_string());
                 return self
                     .refuse(&seen, BadRow { error, content: String::new() }, &mut |_| Ok(()));
             }
@@ -187,6 +199,11 @@ impl FileSource {
         }
         if accepted == 0 {
             let (place, split) = (Place::file(&self.root), Some(first.to_owned()));
+            if let Some(problem) = first_problem {
+                let problem =
+                    format!("no row of the split `{first}` can be used; the first: {problem}");
+                return Err(Error::Malformed { place, problem });
+            }
             return Err(Error::NoRows { place, split });
         }
         let records = records.finalize().to_hex().to_string();

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use glob::{MatchOptions, Pattern};
+
 use crate::error::{Error, Place, Result};
 use crate::format::{class_folders, extension};
 use crate::layout::{UNSUPERVISED, check_split_name};
@@ -76,7 +78,8 @@ fn told(root: &Path, told: &BTreeMap<String, Vec<String>>) -> Result<Found> {
         check_split_name(split)?;
         for pattern in patterns {
             let path = root.join(pattern);
-            let files = if path.is_file() { vec![path] } else { matches(&path)? };
+            let files =
+                if path.is_file() { vec![path] } else { matches(&escaped(root).join(pattern))? };
             if files.is_empty() {
                 return Err(Error::NotASource {
                     path: root.to_owned(),
@@ -97,12 +100,19 @@ fn told(root: &Path, told: &BTreeMap<String, Vec<String>>) -> Result<Found> {
     Ok(found)
 }
 
-/// Files that match, in the order of their names.
+/// A folder whose own name is no pattern.
+fn escaped(folder: &Path) -> PathBuf {
+    folder.to_str().map_or_else(|| folder.to_owned(), |name| Pattern::escape(name).into())
+}
+
+/// Files that match, in the order of their names; hidden ones only where the pattern says so.
 fn matches(pattern: &Path) -> Result<Vec<PathBuf>> {
     let wrong = |problem: String| Error::Settings { key: "files", problem };
     let text =
         pattern.to_str().ok_or_else(|| wrong(format!("{} is not UTF-8", pattern.display())))?;
-    let paths = glob::glob(text).map_err(|error| wrong(format!("`{text}`: {error}")))?;
+    let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
+    let paths =
+        glob::glob_with(text, options).map_err(|error| wrong(format!("`{text}`: {error}")))?;
     let mut files = Vec::new();
     for path in paths {
         let path = path.map_err(|error| {
@@ -175,7 +185,7 @@ fn folder(dir: &Path, settings: &SourceSettings) -> Result<Found> {
         if let Some(classes) = class_folders(path)? {
             found.classes.extend(classes.into_iter().map(|class| (split.to_owned(), class)));
         } else {
-            let inner = matches(&path.join("*"))?;
+            let inner = matches(&escaped(path).join("*"))?;
             let inner = inner.into_iter().filter(|path| is_data(path) || is_text(path));
             found.files.extend(inner.map(|path| (Some(split.to_owned()), path)));
         }

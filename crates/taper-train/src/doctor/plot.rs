@@ -10,6 +10,10 @@ const HEIGHT: f64 = 220.0;
 const BOTTOM: f64 = 28.0;
 const COLOURS: usize = 5;
 
+/// Names on a line of a legend, and a line's height.
+const NAMES: usize = 4;
+const LINE: f64 = 22.0;
+
 /// A bar a row, its parts side by side, of the row's own total. Values are counts.
 pub(super) fn bars(rows: &[(String, Vec<(String, u64)>)]) -> String {
     let height = rows.len() as f64 * (BAR + GAP);
@@ -50,7 +54,7 @@ pub(super) fn lines(series: &[(String, Vec<u64>)], ticks: &[(usize, String)]) ->
     let top = shares.fold(0.0, f64::max).max(1e-9);
     let x = |bin: usize| LEFT + (WIDTH - LEFT - 10.0) * bin as f64 / bins as f64;
     let y = |share: f64| 10.0 + (HEIGHT - 10.0 - BOTTOM) * (1.0 - share / top);
-    let mut svg = open(HEIGHT + 22.0);
+    let mut svg = open(HEIGHT + LINE * series.len().div_ceil(NAMES).max(1) as f64);
     let base = y(0.0);
     let _ = write!(svg, "<path class=\"axis\" d=\"M{LEFT} 10V{base:.1}H{WIDTH}\"/>");
     text(&mut svg, LEFT - 8.0, 18.0, "end", &format!("{:.1} %", 100.0 * top));
@@ -63,14 +67,15 @@ pub(super) fn lines(series: &[(String, Vec<u64>)], ticks: &[(usize, String)]) ->
         for bin in 0..bins {
             let _ = write!(path, "V{:.1}H{:.1}", y(share(counts, bin)), x(bin + 1));
         }
-        let at = LEFT + 130.0 * colour as f64;
+        let at = LEFT + 130.0 * (colour % NAMES) as f64;
+        let below = HEIGHT + LINE * (colour / NAMES) as f64;
         let colour = colour % COLOURS;
         let _ = write!(svg, "<path class=\"line l{colour}\" d=\"{path}V{base:.1}\"/>");
         let _ = write!(
             svg,
-            "<rect class=\"c{colour}\" x=\"{at:.1}\" y=\"{HEIGHT:.1}\" width=\"12\" height=\"12\"/>"
+            "<rect class=\"c{colour}\" x=\"{at:.1}\" y=\"{below:.1}\" width=\"12\" height=\"12\"/>"
         );
-        text(&mut svg, at + 18.0, HEIGHT + 11.0, "start", name);
+        text(&mut svg, at + 18.0, below + 11.0, "start", name);
     }
     svg + "</svg>\n"
 }
@@ -109,6 +114,14 @@ mod tests {
         let svg = bars(&[("train".to_owned(), parts)]);
         assert!(svg.contains("x=\"252.5\" y=\"0.0\" width=\"427.5\""), "{svg}");
         assert!(svg.contains("&lt;pos&gt;: 3 (75.0 %)"), "{svg}");
+    }
+
+    #[test]
+    fn a_long_legend_stays_in_the_picture() {
+        let series: Vec<_> = (0..6).map(|n| (format!("split{n}"), vec![1])).collect();
+        let svg = lines(&series, &[]);
+        assert!(svg.contains("viewBox=\"0 0 680 264\""), "{svg}");
+        assert!(svg.contains("x=\"128.0\" y=\"253.0\" text-anchor=\"start\">split4<"), "{svg}");
     }
 
     #[test]

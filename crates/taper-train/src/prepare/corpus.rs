@@ -70,6 +70,7 @@ pub(super) fn build(
         rejected = attempt.read(source, folder, events)?;
     }
     let (summaries, contents, leaks) = attempt.finish()?;
+    leaks.check(recipe, |split| summaries.iter().any(|summary| summary.split == split))?;
     leaks.write(folder)?;
     let rejected = rejected.finish()?;
     let splits = summaries

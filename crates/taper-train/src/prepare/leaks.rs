@@ -12,7 +12,7 @@ use taper_corpus::{HoldOut, Record, Source};
 use super::text::BATCH_ROWS;
 use crate::fingerprint::Fingerprint;
 use crate::recipe::DropLeaks;
-use crate::{Error, Result, atomic};
+use crate::{Error, Recipe, Result, atomic};
 
 /// The dropped records, a line of JSON each, within the corpus folder.
 const DROPPED: &str = "dropped.jsonl";
@@ -146,6 +146,19 @@ impl Leaks {
     /// Records of a split left out.
     pub(super) fn dropped_of(&self, split: &str) -> u64 {
         self.dropped.iter().filter(|(_, of, _)| of == split).count() as u64
+    }
+
+    /// A split of which nothing is left would be gone without a word, with its count.
+    pub(super) fn check(&self, recipe: &Recipe, is_left: impl Fn(&str) -> bool) -> Result<()> {
+        let Some((_, gone, _)) = self.dropped.iter().find(|(_, split, _)| !is_left(split)) else {
+            return Ok(());
+        };
+        Err(Error::Dataset {
+            dataset: recipe.data.dataset.clone(),
+            message: format!(
+                "`data.drop_leaks` would leave nothing of the split `{gone}`: a split for judging has all its texts"
+            ),
+        })
     }
 
     /// Says which were left out and why; no file where none were.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use taper_corpus::{HubConfig, Plan, Source};
+use taper_corpus::{HubConfig, Plan, Source, SourceSettings};
 use taper_text::Coverage;
 
 use crate::manifest::Stage;
@@ -87,6 +87,16 @@ impl<'a> PrepareOptions<'a> {
         {
             let named = &self.recipe.data.dataset;
             exists(path, "data.dataset", named, &["sample", "imdb"])?;
+        }
+        if let Dataset::Imdb(_) = self.dataset
+            && self.recipe.data.source_settings()? != SourceSettings::default()
+        {
+            return Err(Error::Dataset {
+                dataset: self.recipe.data.dataset.clone(),
+                message: "has its columns, classes and splits by itself; leave out format, files, columns, csv, \
+                          label_names and on_error"
+                    .to_owned(),
+            });
         }
         if let VectorSource::Path(path) = &self.vectors {
             let named = &self.recipe.vectors.source;

@@ -326,6 +326,69 @@ fn bad_rows_stop_or_are_counted_and_written_down() {
 }
 
 #[test]
+fn rows_passed_over_are_told_even_where_too_little_is_left() {
+    let mut room = Room::new();
+    fs::write(room.at("rows.csv"), "text,label\none,a\ntwo,a\nthree,\n").unwrap();
+    room.recipe.data.on_error = crate::recipe::OnError::Skip;
+    let options = PrepareOptions {
+        recipe: &room.recipe,
+        dataset: Dataset::Path(room.at("rows.csv")),
+        vectors: VectorSource::None,
+        output: &room.at("prepared"),
+    };
+    let mut told = None;
+    let result = prepare(&options, &mut |event| {
+        if let PrepareEvent::Rejected { rows, file } = event {
+            told = Some((rows, file));
+        }
+    });
+    assert!(result.unwrap_err().to_string().contains("fewer than two classes"));
+    let (rows, file) = told.unwrap();
+    assert_eq!(rows, 1);
+    assert!(file.is_file(), "{}", file.display());
+}
+
+#[test]
+fn a_split_that_leaks_whole_is_not_dropped_in_silence() {
+    let mut room = Room::new();
+    let classes = ["neg".to_owned(), "pos".to_owned()];
+    let mut writer = CorpusWriter::create(&room.at("leaky"), &classes, &BTreeMap::new()).unwrap();
+    for (split, of) in [("train", "train"), ("validation", "test"), ("test", "test")] {
+        for row in 0..20 {
+            writer
+                .write(split, Record { id: format!("{split}/{row}"), ..review(of, row) })
+                .unwrap();
+        }
+    }
+    writer.finish().unwrap();
+    room.recipe.data.drop_leaks = Some(DropLeaks::Identical);
+    let message = room.prepare_as("leaky", "prepared").unwrap_err().to_string();
+    assert!(message.contains("would leave nothing of the split `validation`"), "{message}");
+}
+
+#[test]
+fn imdb_is_told_nothing_of_files() {
+    let mut room = Room::new();
+    room.recipe.data.dataset = "imdb".to_owned();
+    room.recipe.data.label_names = vec!["bad".to_owned(), "good".to_owned()];
+    let output = room.at("prepared");
+    let hub = taper_corpus::HubConfig {
+        endpoint: String::new(),
+        cache_dir: room.at("cache"),
+        token: None,
+        offline: true,
+    };
+    let options = PrepareOptions {
+        recipe: &room.recipe,
+        dataset: Dataset::Imdb(hub),
+        vectors: VectorSource::None,
+        output: &output,
+    };
+    let message = plan(&options, 0).unwrap_err().to_string();
+    assert!(message.contains("leave out format"), "{message}");
+}
+
+#[test]
 fn a_stratified_hold_out_takes_the_same_share_of_every_class() {
     let mut room = Room::new();
     write_csv(&room.at("rows.csv"), &rows(None));

@@ -117,7 +117,6 @@ impl Data {
             ("unsupervised", unsupervised),
         ];
         let named = files.into_iter().filter(|(_, files)| !files.is_empty());
-        let quote = self.csv.quote.as_deref();
         Ok(SourceSettings {
             format: self.format.map(Format::from),
             files: named.map(|(split, files)| (split.to_owned(), files)).collect(),
@@ -129,15 +128,15 @@ impl Data {
             },
             label_names: self.label_names.clone(),
             dialect: DialectSettings {
-                delimiter: character(
-                    "data.csv.delimiter",
-                    self.csv.delimiter.as_deref(),
-                    "tab",
-                    '\t',
-                )?,
-                quote: match quote {
+                delimiter: match self.csv.delimiter.as_deref() {
+                    None => None,
+                    Some("tab") => Some('\t'),
+                    Some(other) => Some(character("data.csv.delimiter", other, "tab")?),
+                },
+                quote: match self.csv.quote.as_deref() {
+                    None => None,
                     Some("off") => Some(None),
-                    _ => character("data.csv.quote", quote, "double", '"')?.map(Some),
+                    Some(other) => Some(Some(character("data.csv.quote", other, "off")?)),
                 },
                 header: self.csv.header,
             },
@@ -150,14 +149,11 @@ impl Data {
     }
 }
 
-/// One character, or the word for one that is hard to type.
-fn character(key: &str, text: Option<&str>, word: &str, meant: char) -> Result<Option<char>> {
-    let Some(text) = text.filter(|&text| text != word) else {
-        return Ok(text.map(|_| meant));
-    };
+/// One character; the error names the word that may stand there instead.
+fn character(key: &str, text: &str, word: &str) -> Result<char> {
     let mut characters = text.chars();
     match (characters.next(), characters.next()) {
-        (Some(one), None) => Ok(Some(one)),
+        (Some(one), None) => Ok(one),
         _ => Err(Error::BadValue {
             place: "recipe".to_owned(),
             key: key.to_owned(),
