@@ -114,13 +114,16 @@ impl Transfer<'_> {
             .open(self.part)
             .map_err(Error::io("open", self.part))?;
         let mut pauses = Pauses::new(self.client.patience);
+        // A server that has us begin anew each time brings the same bytes again: that is not progress.
+        let mut furthest = self.length(&file)?;
         let mut begun_anew = false;
         loop {
             let before = self.length(&file)?;
             let complete = before == self.announced.size && before > 0;
             if !complete && let Err(failure) = self.attempt(&mut file, progress) {
-                let gained = self.length(&file)?.saturating_sub(before);
-                pauses.rest(failure, gained >= SOMEWHERE)?;
+                let reached = self.length(&file)?;
+                pauses.rest(failure, reached >= furthest.saturating_add(SOMEWHERE))?;
+                furthest = furthest.max(reached);
                 continue;
             }
             match whole(self.part, self.url, &self.announced.tag) {
