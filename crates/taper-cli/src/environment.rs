@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use taper_corpus::HubConfig;
 
-/// Resolves `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN`, `HF_TOKEN_PATH` and `HF_HUB_OFFLINE`.
+/// Resolves `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN`, `HF_TOKEN_PATH` and `HF_HUB_OFFLINE`; and `ALL_PROXY`,
+/// `HTTPS_PROXY`, `HTTP_PROXY`, the first that is set, with `NO_PROXY`.
 pub(crate) fn hub() -> Result<HubConfig> {
     let home = match set("HF_HOME") {
         Some(home) => PathBuf::from(home),
@@ -14,12 +15,19 @@ pub(crate) fn hub() -> Result<HubConfig> {
     };
     let token_path = set("HF_TOKEN_PATH").map_or_else(|| home.join("token"), PathBuf::from);
     let token = set("HF_TOKEN").or_else(|| std::fs::read_to_string(token_path).ok());
+    let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
+    let cache = set("HF_HUB_CACHE").map_or_else(|| home.join("hub"), PathBuf::from);
     Ok(HubConfig {
-        endpoint: set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into()),
-        cache_dir: set("HF_HUB_CACHE").map_or_else(|| home.join("hub"), PathBuf::from),
         token: token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()),
         offline: set("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value)),
+        proxy: ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"].into_iter().find_map(in_either_case),
+        no_proxy: in_either_case("NO_PROXY"),
+        ..HubConfig::new(endpoint, cache)
     })
+}
+
+fn in_either_case(name: &str) -> Option<String> {
+    set(name).or_else(|| set(&name.to_ascii_lowercase()))
 }
 
 /// A variable that is set to something.

@@ -40,7 +40,7 @@ pub use defects::Defects;
 pub use error::{Error, Place, Position, Result};
 pub use fingerprint::ContentFingerprint;
 pub use glove::glove_6b;
-pub use hub::{HubConfig, HubFile, HubRepo, fetch};
+pub use hub::{HubConfig, HubFile, HubRepo, Patience, fetch};
 pub use imdb::{ImdbParts, fetch_imdb};
 pub use layout::{UNSUPERVISED, shards};
 pub use plan::{Plan, PlannedColumn, PlannedRow, PlannedSplit};

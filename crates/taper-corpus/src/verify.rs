@@ -42,7 +42,8 @@ pub(crate) fn inspect(path: &Path) -> Result<Inspection> {
     Ok(Inspection { sha256: hex(&hasher.finalize()), bytes, impostor })
 }
 
-fn unmask(start: &[u8]) -> Option<&'static str> {
+/// Whether a file that begins so is a stub or an error page, and which.
+pub(crate) fn unmask(start: &[u8]) -> Option<&'static str> {
     if start.starts_with(LFS_STUB) {
         return Some("a git-lfs pointer, not the file it points to");
     }

@@ -58,12 +58,7 @@ fn mirror_of(dir: &Path, fault: Fault) -> Mirror {
 }
 
 fn config(mirror: &Mirror, cache: &Path) -> HubConfig {
-    HubConfig {
-        endpoint: mirror.endpoint.clone(),
-        cache_dir: cache.to_owned(),
-        token: None,
-        offline: false,
-    }
+    HubConfig::new(&mirror.endpoint, cache)
 }
 
 fn real_imdb() -> Option<PathBuf> {

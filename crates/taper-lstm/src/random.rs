@@ -51,6 +51,7 @@ impl Philox {
         clippy::inline_always,
         reason = "it takes on the instructions of the loop it stands in"
     )]
+    #[allow(clippy::needless_range_loop, reason = "lane by lane: so it is vectorised")]
     pub(crate) fn blocks<const N: usize>(self, first: u64) -> [[u32; 4]; N] {
         let mut key = [self.seed as u32, (self.seed >> 32) as u32];
         let mut counters = [[0; N], [0; N], [self.stream; N], [self.step; N]];

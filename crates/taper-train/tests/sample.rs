@@ -27,12 +27,7 @@ fn it_is_small_balanced_and_disjoint() {
 
     let recipe = Recipe::load(Recipe::DEFAULT_NAME, &[]).unwrap();
     // Everything comes from the folder: a Hub that cannot be reached is never asked.
-    let hub = HubConfig {
-        endpoint: "http://127.0.0.1:9".to_owned(),
-        cache_dir: PathBuf::from("/nonexistent"),
-        token: None,
-        offline: true,
-    };
+    let hub = HubConfig { offline: true, ..HubConfig::new("http://127.0.0.1:9", "/nonexistent") };
     let places = Places { sample: sample(), hub };
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("prepared");

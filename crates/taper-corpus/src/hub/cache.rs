@@ -8,39 +8,32 @@
 //! ```
 
 use std::fs::{self, File};
+use std::io::{self, Write};
+#[cfg(unix)]
+use std::os::unix::fs::symlink;
+#[cfg(windows)]
+use std::os::windows::fs::symlink_file as symlink;
 use std::path::{Path, PathBuf};
 
-use hf_hub::{Repo, RepoType};
+use tempfile::{Builder, NamedTempFile};
 
 use crate::error::{Error, Result};
-use crate::hub::file::{HubConfig, HubFile, HubRepo};
+use crate::hub::config::HubConfig;
+use crate::hub::file::HubFile;
 
 /// The cache, as far as it concerns one file.
 pub(super) struct Cache {
     root: PathBuf,
-    repo: Repo,
     file: HubFile,
 }
 
 impl Cache {
     pub(super) fn new(config: &HubConfig, file: &HubFile) -> Self {
-        let kind = match file.repo {
-            HubRepo::Dataset(_) => RepoType::Dataset,
-            HubRepo::Model(_) => RepoType::Model,
-        };
-        Self {
-            root: config.cache_dir.clone(),
-            repo: Repo::with_revision(file.repo.id().to_owned(), kind, file.revision.clone()),
-            file: file.clone(),
-        }
-    }
-
-    pub(super) fn repo(&self) -> &Repo {
-        &self.repo
+        Self { root: config.cache_dir.clone(), file: file.clone() }
     }
 
     fn folder(&self) -> PathBuf {
-        self.root.join(self.repo.folder_name())
+        self.root.join(self.file.repo.folder())
     }
 
     /// A snapshot may be filed under the revision itself (as Python files a commit) or under the
@@ -66,12 +59,39 @@ impl Cache {
         self.folder().join("blobs").join(tag)
     }
 
-    pub(super) fn snapshot(&self, commit: &str) -> PathBuf {
+    /// The bytes while they come.
+    pub(super) fn part(&self, tag: &str) -> Result<PathBuf> {
+        let part = self.folder().join("blobs").join(format!("{tag}.part"));
+        parent(&part)?;
+        Ok(part)
+    }
+
+    fn snapshot(&self, commit: &str) -> PathBuf {
         self.folder().join("snapshots").join(commit).join(&self.file.path)
     }
 
-    /// Removes the link and the bytes behind it. A link whose bytes are gone goes too: hf-hub
-    /// cannot replace one.
+    /// Files a blob under its name and commit, and notes what commit the revision stands for.
+    pub(super) fn link(&self, tag: &str, commit: &str) -> Result<PathBuf> {
+        let path = self.snapshot(commit);
+        let dir = parent(&path)?;
+        let blob = self.blob(tag);
+        let up = "../".repeat(2 + self.file.path.matches('/').count());
+        place_link(&format!("{up}blobs/{tag}"), &blob, &path, dir)
+            .map_err(Error::io("link", &path))?;
+        if self.file.revision != commit {
+            let reference = self.folder().join("refs").join(&self.file.revision);
+            let dir = parent(&reference)?;
+            let write = || {
+                let mut file = NamedTempFile::new_in(dir)?;
+                file.write_all(commit.as_bytes())?;
+                file.persist(&reference).map_err(|error| error.error)
+            };
+            write().map_err(Error::io("write", &reference))?;
+        }
+        Ok(path)
+    }
+
+    /// Removes the link and the bytes behind it, or a link whose bytes are gone.
     pub(super) fn discard(&self, path: &Path) -> Result<()> {
         let blob = tag(path).map(|tag| self.blob(&tag));
         for path in blob.iter().map(PathBuf::as_path).chain([path]) {
@@ -82,16 +102,40 @@ impl Cache {
         Ok(())
     }
 
-    /// Waits until no other process fetches this file. The system lets go of the lock when its
-    /// holder ends, however it ends.
+    /// Waits until no other process fetches this file.
     pub(super) fn lock(&self) -> Result<File> {
-        let dir = self.root.join(".locks").join("taper").join(self.repo.folder_name());
-        fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
+        let dir = self.root.join(".locks").join("taper").join(self.file.repo.folder());
         let name = blake3::hash(self.file.describe().as_bytes()).to_hex();
-        let path = dir.join(format!("{name}.lock"));
-        let file = File::create(&path).map_err(Error::io("lock", &path))?;
-        file.lock().map_err(Error::io("lock", &path))?;
-        Ok(file)
+        hold(&dir.join(format!("{name}.lock")))
+    }
+
+    /// Waits until no other process writes these bytes: another file may be the same, and Python's
+    /// client takes this lock too.
+    pub(super) fn lock_blob(&self, tag: &str) -> Result<File> {
+        hold(&self.root.join(".locks").join(self.file.repo.folder()).join(format!("{tag}.lock")))
+    }
+}
+
+/// The system lets go of a lock when its holder ends, however it ends.
+fn hold(path: &Path) -> Result<File> {
+    parent(path)?;
+    let file = File::create(path).map_err(Error::io("lock", path))?;
+    file.lock().map_err(Error::io("lock", path))?;
+    Ok(file)
+}
+
+/// A file's folder, made if need be.
+fn parent(path: &Path) -> Result<&Path> {
+    let dir = path.parent().unwrap_or(path);
+    fs::create_dir_all(dir).map_err(Error::io("make", dir))?;
+    Ok(dir)
+}
+
+/// A link that is there whole or not at all. Where links are not to be had, the blob itself moves.
+fn place_link(target: &str, blob: &Path, path: &Path, dir: &Path) -> io::Result<()> {
+    match Builder::new().make_in(dir, |at| symlink(target, at)) {
+        Ok(link) => link.persist(path).map(drop).map_err(|error| error.error),
+        Err(_) => fs::rename(blob, path),
     }
 }
 

@@ -1,241 +1,231 @@
-//! The download itself: hf-hub's client, made ready for its own blind spots, tried a few times.
+//! The download itself: what the server says of the file, then its bytes, in as many attempts as it takes.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
 
-use hf_hub::api::sync::{Api, ApiBuilder, ApiError, Metadata};
+use ureq::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use crate::error::{Error, Result};
 use crate::hub::cache::Cache;
-use crate::hub::file::{HubConfig, HubFile, Progress};
+use crate::hub::client::Client;
+use crate::hub::config::HubConfig;
+use crate::hub::file::{HubFile, Progress};
+use crate::hub::patience::{Failure, Pauses, patiently};
+use crate::hub::whole::{instead, whole};
+use crate::verify::{Inspection, unmask};
 
-/// How often a cut connection or a busy server is tried, with these pauses between.
-const PAUSES: [Duration; 4] = [
-    Duration::from_millis(200),
-    Duration::from_millis(500),
-    Duration::from_millis(1_500),
-    Duration::from_secs(3),
-];
+/// An attempt that brings less has got nowhere.
+const SOMEWHERE: u64 = 64 * 1024;
 
-/// Why an attempt failed, and whether another one may do better.
-enum Failure {
-    Passing(Error),
-    Final(Error),
+/// What the server says of a file.
+struct Announced {
+    /// A hash of the content; of large files, the sha256.
+    tag: String,
+    commit: String,
+    size: u64,
 }
 
-/// Fetches into the cache and holds the result to the announced length; resumes what an earlier
-/// attempt left, in this process or another.
+/// Brings a file into the cache, whole; goes on where an earlier attempt ended, in this process or
+/// another.
 pub(super) fn download(
     config: &HubConfig,
     file: &HubFile,
     cache: &Cache,
     progress: &mut Progress<'_>,
-) -> Result<PathBuf> {
+) -> Result<(PathBuf, Inspection)> {
+    let client = Client::new(config)?;
     let url = file.url(config);
-    // `from_cache` looks for a token file; ours, or none, takes its place. hf-hub's own retries
-    // stay off: after a reconnection that brings nothing they start over at byte 0 and append.
-    let api = ApiBuilder::from_cache(hf_hub::Cache::new(config.cache_dir.clone()))
-        .with_endpoint(config.endpoint.trim_end_matches('/').to_owned())
-        .with_token(config.token.clone())
-        .with_progress(false)
-        .with_retries(0)
-        .with_user_agent("taper-corpus", env!("CARGO_PKG_VERSION"))
-        .build()
-        .map_err(|error| explain(&url, &error))?;
-    let mut pauses = PAUSES.iter();
-    loop {
-        match attempt(&api, file, cache, &url, progress) {
-            Ok(path) => return Ok(path),
-            Err(Failure::Final(error)) => return Err(error),
-            Err(Failure::Passing(error)) => match pauses.next() {
-                Some(&pause) => thread::sleep(pause),
-                None => return Err(error),
-            },
-        }
-    }
-}
-
-fn attempt(
-    api: &Api,
-    file: &HubFile,
-    cache: &Cache,
-    url: &str,
-    progress: &mut Progress<'_>,
-) -> Result<PathBuf, Failure> {
-    let announced = api.metadata(url).map_err(|error| judge(url, &error))?;
-    check_names(url, &announced).map_err(Failure::Final)?;
-    let blob = cache.blob(announced.etag());
-    let size = announced.size() as u64;
-    clear_the_way(cache, &announced, &blob.with_extension("part"), size).map_err(Failure::Final)?;
-    let path = api
-        .repo(cache.repo().clone())
-        .download_with_progress(&file.path, Relay { progress, done: 0, total: None })
-        .map_err(|error| match error {
-            ApiError::IoError(source) if !passes(&source) => {
-                Failure::Final(Error::io("write", &blob.with_extension("part"))(source))
-            }
-            error => judge(url, &error),
-        })?;
-    let found =
-        fs::metadata(&path).map_err(Error::io("read", &path)).map_err(Failure::Final)?.len();
-    if found == size {
-        sync(&blob).map_err(Failure::Final)?;
-        return Ok(path);
-    }
-    // Too long: the server ignored the range and sent all of it again. Too short: it hung up
-    // without a word, and the next attempt resumes.
-    cache.discard_to_part(&path, &blob, found < size).map_err(Failure::Final)?;
-    Err(Failure::Passing(Error::Transfer {
-        url: url.to_owned(),
-        expected: format!("{size} bytes"),
-        found: format!("{found} bytes"),
-    }))
-}
-
-/// The server's tag and commit become file names: they must not lead out of the cache.
-fn check_names(url: &str, announced: &Metadata) -> Result<()> {
-    let fits = |name: &str| {
-        let plain =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b':');
-        !name.is_empty() && name.bytes().all(plain)
+    let announced = patiently(client.patience, || announced(&client, &url))?;
+    let _lock = cache.lock_blob(&announced.tag)?;
+    let blob = cache.blob(&announced.tag);
+    let present = if blob.is_file() { whole(&blob, &url, &announced.tag).ok() } else { None };
+    let found = if let Some(found) = present {
+        found
+    } else {
+        let part = cache.part(&announced.tag)?;
+        let transfer = Transfer { client: &client, url: &url, part: &part, announced: &announced };
+        let found = transfer.run(progress)?;
+        fs::rename(&part, &blob).map_err(Error::io("rename", &part))?;
+        found
     };
-    // A weak tag, W/"...", becomes a folder `W` in the cache.
-    let tag = announced.etag();
-    if fits(tag.strip_prefix("W/").unwrap_or(tag)) && fits(announced.commit_hash()) {
-        return Ok(());
-    }
-    Err(Error::Hub {
-        url: url.to_owned(),
-        problem: format!(
-            "the server announced the tag `{tag}` and the commit `{}`; expected hashes",
-            announced.commit_hash()
-        ),
-    })
+    Ok((cache.link(&announced.tag, &announced.commit)?, found))
 }
 
-/// What would make hf-hub fail for ever: a `.part` that is complete or too long (it asks for the
-/// bytes behind the end), and a link whose bytes are gone (it cannot be made a second time).
-fn clear_the_way(cache: &Cache, announced: &Metadata, part: &Path, size: u64) -> Result<()> {
-    match fs::metadata(part) {
-        Ok(found) if found.len() == size && size > 0 => {
-            let file =
-                OpenOptions::new().write(true).open(part).map_err(Error::io("open", part))?;
-            file.set_len(size - 1).map_err(Error::io("cut", part))?;
-        }
-        Ok(found) if found.len() >= size => {
-            fs::remove_file(part).map_err(Error::io("remove", part))?;
-        }
-        _ => {}
+/// The first answers on the way to the file: the Hub's own describe it, and lead to another host.
+fn announced(client: &Client<'_>, url: &str) -> Result<Announced, Failure> {
+    let (mut commit, mut linked_tag, mut linked_size) = (None, None, None);
+    let answer = client.ask(&Method::HEAD, url, 0, &mut |status, headers| {
+        let told = |name: &'static str| text(headers, &HeaderName::from_static(name));
+        commit = commit.take().or_else(|| told("x-repo-commit"));
+        linked_tag = linked_tag.take().or_else(|| told("x-linked-etag"));
+        linked_size = linked_size.take().or_else(|| told("x-linked-size"));
+        status.is_redirection() && commit.is_some() && linked_tag.is_some() && linked_size.is_some()
+    })?;
+    let (status, headers) = (answer.status(), answer.headers());
+    if !status.is_success() && !status.is_redirection() {
+        return Err(Failure::of_status(url, status, headers));
     }
-    let link = cache.snapshot(announced.commit_hash());
-    if fs::symlink_metadata(&link).is_ok() {
-        fs::remove_file(&link).map_err(Error::io("remove", &link))?;
-    }
-    Ok(())
-}
-
-fn sync(blob: &Path) -> Result<()> {
-    // Where links are not to be had, hf-hub moves the blob; its bytes are checked on every use.
-    match File::open(blob) {
-        Ok(file) => file.sync_all().map_err(Error::io("sync", blob)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::io("open", blob)(error)),
-    }
-}
-
-impl Cache {
-    /// Takes back a file of the wrong length: to `.part` where the rest can still come.
-    fn discard_to_part(&self, path: &Path, blob: &Path, resumable: bool) -> Result<()> {
-        if resumable && blob.is_file() {
-            let part = blob.with_extension("part");
-            fs::rename(blob, &part).map_err(Error::io("rename", blob))?;
-        }
-        self.discard(path)
-    }
-}
-
-/// A busy server and a cut connection pass; a refusal stays.
-fn judge(url: &str, error: &ApiError) -> Failure {
-    let explained = explain(url, error);
-    let passing = match error {
-        ApiError::RequestError(request) => match request.as_ref() {
-            ureq::Error::StatusCode(status) => matches!(status, 408 | 416 | 429 | 500..=599),
-            ureq::Error::Io(source) => passes(source),
-            ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed | ureq::Error::Protocol(_) => {
-                true
-            }
-            _ => false,
-        },
-        ApiError::IoError(source) => passes(source),
-        ApiError::LockAcquisition(_) => true,
-        _ => false,
+    let tag = linked_tag.or_else(|| text(headers, &header::ETAG));
+    let size = linked_size.or_else(|| text(headers, &header::CONTENT_LENGTH));
+    let refuse = |problem| Err(Failure::Final(Error::Hub { url: url.to_owned(), problem }));
+    let (Some(tag), Some(commit), Some(Ok(size))) = (tag, commit, size.map(|size| size.parse()))
+    else {
+        return refuse(
+            "the server does not answer as a Hub does: it needs ETag, X-Repo-Commit and Content-Length; is \
+             the endpoint right, or is this a log-in or error page?"
+                .to_owned(),
+        );
     };
-    if passing { Failure::Passing(explained) } else { Failure::Final(explained) }
+    let tag = tag.strip_prefix("W/").unwrap_or(&tag).trim_matches('"').to_owned();
+    // Both become file names: they must not lead out of the cache.
+    if !is_plain(&tag) || !is_plain(&commit) {
+        return refuse(format!(
+            "the server announced the tag `{tag}` and the commit `{commit}`; expected hashes"
+        ));
+    }
+    Ok(Announced { tag, commit, size })
 }
 
-/// A full or forbidden disk does not get better by waiting, nor does a port where nobody listens.
-fn passes(error: &io::Error) -> bool {
-    use io::ErrorKind as Kind;
-    !matches!(
-        error.kind(),
-        Kind::StorageFull
-            | Kind::QuotaExceeded
-            | Kind::FileTooLarge
-            | Kind::PermissionDenied
-            | Kind::ReadOnlyFilesystem
-            | Kind::NotFound
-            | Kind::ConnectionRefused
-    )
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-fn explain(url: &str, error: &ApiError) -> Error {
-    let problem = match error {
-        ApiError::MissingHeader(_) | ApiError::InvalidHeader(_) | ApiError::ParseIntError(_) => {
-            format!(
-                "the server does not answer as a Hub does ({error}): it needs ETag, X-Repo-Commit and \
-             byte ranges; is the endpoint right, or is this a log-in or error page?"
-            )
+fn is_plain(name: &str) -> bool {
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b':');
+    (1..=128).contains(&name.len()) && name.bytes().all(plain)
+}
+
+struct Transfer<'a> {
+    client: &'a Client<'a>,
+    url: &'a str,
+    part: &'a Path,
+    announced: &'a Announced,
+}
+
+impl Transfer<'_> {
+    fn run(&self, progress: &mut Progress<'_>) -> Result<Inspection> {
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(self.part)
+            .map_err(Error::io("open", self.part))?;
+        let mut pauses = Pauses::new(self.client.patience);
+        // A server that has us begin anew each time brings the same bytes again: that is not progress.
+        let mut furthest = self.length(&file)?;
+        let mut begun_anew = false;
+        loop {
+            let before = self.length(&file)?;
+            let complete = before == self.announced.size && before > 0;
+            if !complete && let Err(failure) = self.attempt(&mut file, progress) {
+                let reached = self.length(&file)?;
+                pauses.rest(failure, reached >= furthest.saturating_add(SOMEWHERE))?;
+                furthest = furthest.max(reached);
+                continue;
+            }
+            match whole(self.part, self.url, &self.announced.tag) {
+                Ok(found) => return Ok(found),
+                // What an earlier attempt left may have been of another file, or damaged since.
+                Err(Error::Transfer { .. }) if before > 0 && !begun_anew => {
+                    begun_anew = true;
+                    self.cut(&file)?;
+                }
+                Err(error) => return Err(self.remove(error)),
+            }
         }
-        ApiError::RequestError(request) => match request.as_ref() {
-            ureq::Error::StatusCode(status @ (401 | 403)) => {
-                format!("the server refused ({status}): a token with access is needed")
-            }
-            ureq::Error::StatusCode(404) => {
-                "not found (404): the repository, revision or path does not exist there".to_owned()
-            }
-            ureq::Error::Io(source) => {
-                format!("{source}; is the network up and the endpoint right?")
-            }
-            other => other.to_string(),
-        },
-        ApiError::IoError(source) => format!(
-            "the connection broke ({source}); what arrived is kept, and another try goes on from there"
-        ),
-        other => other.to_string(),
-    };
-    Error::Hub { url: url.to_owned(), problem }
-}
-
-/// hf-hub counts differences and starts over on a resume; we pass on how far the file is.
-struct Relay<'a, 'b> {
-    progress: &'a mut Progress<'b>,
-    done: u64,
-    total: Option<u64>,
-}
-
-impl hf_hub::api::Progress for Relay<'_, '_> {
-    fn init(&mut self, size: usize, _filename: &str) {
-        self.done = 0;
-        self.total = Some(size as u64);
     }
 
-    fn update(&mut self, size: usize) {
-        self.done += size as u64;
-        (self.progress)(self.done, self.total);
+    /// One request, written behind what is there. Fails unless the file is then complete.
+    fn attempt(&self, file: &mut File, progress: &mut Progress<'_>) -> Result<(), Failure> {
+        let broken = |error| Failure::of_transport(self.url, &error, self.client.patience);
+        let refused = |error| Failure::Final(Error::io("write", self.part)(error));
+        let size = self.announced.size;
+        let mut done = self.length(file).map_err(Failure::Final)?;
+        if done > size {
+            self.cut(file).map_err(Failure::Final)?;
+            done = 0;
+        }
+        let answer = self.client.ask(&Method::GET, self.url, done, &mut |_, _| false)?;
+        let status = answer.status();
+        let goes_on =
+            status == StatusCode::PARTIAL_CONTENT && begins(answer.headers()) == Some(done);
+        if done > 0 && !goes_on {
+            // The range was ignored or is not to be had: all of it again.
+            self.cut(file).map_err(Failure::Final)?;
+            done = 0;
+        }
+        match status {
+            StatusCode::OK => {}
+            StatusCode::PARTIAL_CONTENT if goes_on => {}
+            StatusCode::PARTIAL_CONTENT => {
+                let problem = "the server sent another range than was asked for".to_owned();
+                return Err(Failure::passing(Error::Hub { url: self.url.to_owned(), problem }));
+            }
+            _ => return Err(Failure::of_status(self.url, status, answer.headers())),
+        }
+        file.seek(SeekFrom::Start(done)).map_err(refused)?;
+        let mut body = answer.into_body().into_reader();
+        let mut buffer = vec![0; 1 << 16];
+        while done <= size {
+            let read = body.read(&mut buffer).map_err(|error| broken(error.into()))?;
+            if read == 0 {
+                break;
+            }
+            file.write_all(&buffer[..read]).map_err(refused)?;
+            done += read as u64;
+            progress(done.min(size), Some(size));
+        }
+        if done == size {
+            return file
+                .sync_all()
+                .map_err(|error| Failure::Final(Error::io("sync", self.part)(error)));
+        }
+        self.wrong_length(file, done)
     }
 
-    fn finish(&mut self) {}
+    /// A page or a pointer in place of the file has its own length, and no other attempt helps.
+    fn wrong_length(&self, file: &mut File, found: u64) -> Result<(), Failure> {
+        let mut start = vec![0; 512];
+        let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read(&mut start));
+        let read = read.map_err(|error| Failure::Final(Error::io("read", self.part)(error)))?;
+        if let Some(impostor) = unmask(&start[..read]) {
+            return Err(Failure::Final(self.remove(instead(self.url, impostor))));
+        }
+        if found > self.announced.size {
+            self.cut(file).map_err(Failure::Final)?;
+        }
+        Err(Failure::passing(Error::Hub {
+            url: self.url.to_owned(),
+            problem: format!(
+                "the server announced {} bytes and sent {}; try again later",
+                self.announced.size,
+                if found > self.announced.size { "more".to_owned() } else { found.to_string() },
+            ),
+        }))
+    }
+
+    fn length(&self, file: &File) -> Result<u64> {
+        Ok(file.metadata().map_err(Error::io("read", self.part))?.len())
+    }
+
+    fn cut(&self, file: &File) -> Result<()> {
+        file.set_len(0).map_err(Error::io("cut", self.part))
+    }
+
+    /// What is not the file must not be gone on with.
+    fn remove(&self, error: Error) -> Error {
+        match fs::remove_file(self.part) {
+            Ok(()) => error,
+            Err(source) => Error::io("remove", self.part)(source),
+        }
+    }
+}
+
+/// The first byte of a partial answer: `bytes 300-799/800`.
+fn begins(headers: &HeaderMap) -> Option<u64> {
+    let range = text(headers, &header::CONTENT_RANGE)?;
+    range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
 }

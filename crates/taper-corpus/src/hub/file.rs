@@ -1,33 +1,7 @@
-//! What to fetch, where from, and where to: the arguments of a fetch.
-
-use std::fmt;
-use std::path::PathBuf;
+//! What to fetch: a repository, a revision, a path.
 
 use crate::error::{Error, Result};
-
-/// Where to fetch from and where to keep it: all that the environment says, handed in.
-#[derive(Clone, PartialEq, Eq)]
-pub struct HubConfig {
-    /// The Hub or a mirror: `https://huggingface.co`.
-    pub endpoint: String,
-    /// The cache (what `HF_HUB_CACHE` names): `~/.cache/huggingface/hub`.
-    pub cache_dir: PathBuf,
-    /// Sent to the endpoint, and to no other host.
-    pub token: Option<String>,
-    /// Use the cache alone.
-    pub offline: bool,
-}
-
-impl fmt::Debug for HubConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HubConfig")
-            .field("endpoint", &self.endpoint)
-            .field("cache_dir", &self.cache_dir)
-            .field("token", &self.token.as_ref().map(|_| "(hidden)"))
-            .field("offline", &self.offline)
-            .finish()
-    }
-}
+use crate::hub::config::HubConfig;
 
 /// A repository on the Hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +18,18 @@ impl HubRepo {
         match self {
             Self::Dataset(id) | Self::Model(id) => id,
         }
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Dataset(_) => "datasets",
+            Self::Model(_) => "models",
+        }
+    }
+
+    /// The repository's folder in the cache: `datasets--stanfordnlp--imdb`.
+    pub(super) fn folder(&self) -> String {
+        format!("{}--{}", self.kind(), self.id().replace('/', "--"))
     }
 }
 
@@ -63,41 +49,54 @@ pub struct HubFile {
 impl HubFile {
     /// `datasets/stanfordnlp/imdb@<revision>: <path>`, for messages.
     pub(super) fn describe(&self) -> String {
-        let kind = match self.repo {
-            HubRepo::Dataset(_) => "datasets",
-            HubRepo::Model(_) => "models",
-        };
-        format!("{kind}/{}@{}: {}", self.repo.id(), self.revision, self.path)
+        format!("{}/{}@{}: {}", self.repo.kind(), self.repo.id(), self.revision, self.path)
     }
 
     pub(crate) fn url(&self, config: &HubConfig) -> String {
-        let endpoint = config.endpoint.trim_end_matches('/');
         let kind = match self.repo {
             HubRepo::Dataset(_) => "datasets/",
             HubRepo::Model(_) => "",
         };
-        let revision = self.revision.replace('/', "%2F");
-        format!("{endpoint}/{kind}{}/resolve/{revision}/{}", self.repo.id(), self.path)
+        let id = encode(self.repo.id(), true);
+        let (revision, path) = (encode(&self.revision, false), encode(&self.path, true));
+        format!("{}/{kind}{id}/resolve/{revision}/{path}", config.base())
     }
 
     /// These parts become paths in the cache: none may climb out of it.
     pub(super) fn check(&self, config: &HubConfig) -> Result<()> {
-        let climbs = |part: &str| {
-            part.is_empty()
-                || part.contains('\\')
-                || part.split('/').any(|p| matches!(p, "" | "." | ".."))
-        };
-        let problem = if climbs(self.repo.id()) || climbs(&self.revision) || climbs(&self.path) {
-            "repository, revision and path must be relative names without empty, `.` or `..` parts"
-        } else if !config.endpoint.starts_with("http://")
-            && !config.endpoint.starts_with("https://")
-        {
-            "the endpoint must begin with https:// or http://"
-        } else {
-            return Ok(());
-        };
-        Err(Error::Hub { url: self.url(config), problem: problem.to_owned() })
+        config.check()?;
+        if climbs(self.repo.id()) || climbs(&self.revision) || climbs(&self.path) {
+            return Err(Error::Hub {
+                url: self.url(config),
+                problem:
+                    "repository, revision and path must be relative names without empty, `.` or \
+                          `..` parts"
+                        .to_owned(),
+            });
+        }
+        Ok(())
     }
+}
+
+fn climbs(part: &str) -> bool {
+    part.contains('\\') || part.split('/').any(|name| matches!(name, "" | "." | ".."))
+}
+
+/// Percent-encodes what has another meaning in an address.
+fn encode(name: &str, slashes: bool) -> String {
+    use std::fmt::Write;
+    let mut encoded = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'-' | b'_' | b'.' | b'~' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                encoded.push(char::from(byte));
+            }
+            b'/' if slashes => encoded.push('/'),
+            // Writing to a String cannot fail.
+            _ => drop(write!(encoded, "%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 /// Called as bytes arrive: how many of the file are here, and how many there will be.

@@ -1,8 +1,8 @@
 //! One file from the Hub or a mirror, into the cache that the Hub's other clients share.
 //!
-//! Built on hf-hub's blocking client, which keeps Python's cache layout and resumes a cut download
-//! from its `.part` file. Added here: the cache is locked across processes, a cut connection is
-//! tried again, and nothing is handed out unchecked:
+//! The cache has Python's layout and its locks. A cut download goes on from its `.part` file; a busy
+//! server and a cut connection are tried again as [`Patience`] says, `Retry-After` included; the token
+//! goes to the endpoint, and not along with a redirect to another host. Nothing is handed out unchecked:
 //!
 //! 1. **Whole**: the length the server announced, and, where it announced one (`ETag` or
 //!    `X-Linked-ETag` of 64 hexadecimal digits, which is how the Hub tags large files), the sha256.
@@ -11,23 +11,26 @@
 //! A file that fails is removed from the cache (when offline it is left, and refused). Git-lfs
 //! pointers and HTML pages are refused whatever is pinned.
 //!
-//! The environment is not read: endpoint, cache, token and offline mode are handed in. The one
-//! exception is not ours: ureq, the HTTP client underneath, follows `ALL_PROXY`, `HTTPS_PROXY`,
-//! `HTTP_PROXY` and `NO_PROXY`, and hf-hub gives no way to tell it otherwise. Nor does it let a
-//! time-out be set: a server that accepts and then falls silent is waited for.
+//! The environment is not read: endpoint, cache, token, proxy and offline mode are handed in.
 
 mod cache;
+mod client;
+mod config;
 mod download;
 mod file;
+mod patience;
+mod whole;
 
 use std::path::{Path, PathBuf};
 
 use cache::{Cache, tag};
+pub use config::{HubConfig, Patience};
 use download::download;
-pub use file::{HubConfig, HubFile, HubRepo, Progress};
+pub use file::{HubFile, HubRepo, Progress};
+use whole::whole;
 
 use crate::error::{Error, Result};
-use crate::verify::{Inspection, inspect, is_sha256};
+use crate::verify::Inspection;
 
 /// A test whether a file is the wanted one; refuses with [`Error::WrongFile`].
 pub(crate) type Identity<'a> = dyn Fn(&Path, &Inspection) -> Result<()> + 'a;
@@ -78,30 +81,13 @@ pub(crate) fn fetch_checked(
         }
         cache.discard(&path)?;
     }
-    let path = download(config, file, &cache, progress)?;
-    check(&path, &url, identity).or_else(|error| cache.discard(&path).and(Err(error)))?;
+    let (path, found) = download(config, file, &cache, progress)?;
+    identity(&path, &found).or_else(|error| cache.discard(&path).and(Err(error)))?;
     Ok(path)
 }
 
+/// A file of the cache, which calls a blob by the server's tag.
 fn check(path: &Path, url: &str, identity: &Identity<'_>) -> Result<()> {
-    let found = inspect(path)?;
-    if let Some(impostor) = found.impostor {
-        return Err(Error::Hub {
-            url: url.to_owned(),
-            problem: format!(
-                "the server answered with {impostor}; check the endpoint and the token"
-            ),
-        });
-    }
-    // The cache calls a blob by the server's tag.
-    if let Some(tag) = tag(path).filter(|tag| is_sha256(tag))
-        && !tag.eq_ignore_ascii_case(&found.sha256)
-    {
-        return Err(Error::Transfer {
-            url: url.to_owned(),
-            expected: format!("sha256 {tag}"),
-            found: format!("sha256 {} ({} bytes)", found.sha256, found.bytes),
-        });
-    }
+    let found = whole(path, url, &tag(path).unwrap_or_default())?;
     identity(path, &found)
 }

@@ -3,17 +3,20 @@
 //! Speaks what Hub clients ask for: `HEAD` and `GET` of
 //! `/datasets/{owner}/{name}/resolve/{rev}/{path}` (models without the first part) with `ETag`,
 //! `X-Repo-Commit`, `Content-Length` and byte ranges, and
-//! `GET /api/{datasets|models}/{id}/revision/{rev}` -> `{"sha": …}`.
+//! `GET /api/{datasets|models}/{id}/revision/{rev}` -> `{"sha": …, "siblings": [{"rfilename": …}]}`.
 //! On plain sockets rather than an HTTP crate: those keep a promised `Content-Length`, and a cut
 //! connection is one that does not.
 
 #![allow(dead_code)] // Each test program uses a part of it.
+
+pub(crate) mod fixture;
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -39,12 +42,33 @@ pub(crate) enum Fault {
     DressedPage,
     /// A git-lfs pointer in place of the file.
     LfsStub,
+    /// The page or the pointer in place of the file's bytes; `HEAD` describes the file itself.
+    PageInPlace,
+    StubInPlace,
     /// Answers a resume with the whole file.
     IgnoresResume,
     /// A tag that leads out of the cache.
     ClimbingTag,
-    /// 503 this many times.
-    Busy(usize),
+    /// This status, this many times; `Retry-After` where it is not empty.
+    Refuses {
+        status: &'static str,
+        retry_after: &'static str,
+        times: usize,
+    },
+    /// Nothing but silence after this many bytes of each body, this many times.
+    Silent {
+        after: usize,
+        times: usize,
+    },
+    /// Half a second in all between the first byte and the last.
+    Slow,
+    /// A `Content-Length` that is too small, and as many bytes, this many times.
+    TellsLess {
+        by: usize,
+        times: usize,
+    },
+    /// An answer to a range that begins elsewhere.
+    WrongRange,
 }
 
 struct Held {
@@ -64,6 +88,7 @@ pub(crate) struct Request {
 #[derive(Default)]
 struct State {
     files: HashMap<String, Held>,
+    redirects: HashMap<String, String>,
     log: Vec<Request>,
 }
 
@@ -102,18 +127,26 @@ impl Mirror {
         self.state.lock().unwrap().files.insert(format!("/{path}"), held);
     }
 
+    /// Sends those who ask for `/{path}` elsewhere, with a Hub's description of the file.
+    pub(crate) fn redirect(&self, path: &str, location: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.redirects.insert(format!("/{path}"), location.to_owned());
+    }
+
     /// All requests so far.
     pub(crate) fn log(&self) -> Vec<Request> {
         self.state.lock().unwrap().log.clone()
     }
 
-    /// The first bytes that bodies were asked from, the probes of byte 0 left out.
+    /// The first bytes that bodies were asked from.
     pub(crate) fn starts(&self) -> Vec<usize> {
         let log = self.log();
-        let ranges = log.iter().filter_map(|request| request.headers.get("range"));
-        ranges
-            .filter(|range| *range != "bytes=0-0")
-            .filter_map(|range| range.strip_prefix("bytes=")?.split('-').next()?.parse().ok())
+        let bodies = log.iter().filter(|request| request.method == "GET");
+        bodies
+            .map(|request| {
+                let range = request.headers.get("range").map_or("bytes=0-", String::as_str);
+                range.strip_prefix("bytes=").unwrap().split('-').next().unwrap().parse().unwrap()
+            })
             .collect()
     }
 }
@@ -146,11 +179,27 @@ struct Answer {
     /// How much of the body is sent before the line goes dead.
     send: usize,
     length_told: bool,
+    after: After,
+}
+
+/// What follows on the part of the body that is sent.
+#[derive(PartialEq)]
+enum After {
+    TheEnd,
+    Silence,
+    Slowness,
 }
 
 impl Answer {
     fn new(status: &'static str, body: Vec<u8>) -> Self {
-        Self { status, headers: Vec::new(), send: body.len(), body, length_told: true }
+        Self {
+            status,
+            headers: Vec::new(),
+            send: body.len(),
+            body,
+            length_told: true,
+            after: After::TheEnd,
+        }
     }
 }
 
@@ -161,7 +210,17 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     let answer = {
         let mut state = state.lock().unwrap();
         state.log.push(request.clone());
-        decide(&request, &mut state.files)
+        let elsewhere = state.redirects.get(&request.path).cloned();
+        let mut answer = decide(&request, &mut state.files);
+        if let Some(elsewhere) = elsewhere {
+            answer.status = "302 Found";
+            let tag = answer.headers.iter_mut().find(|header| header.0 == "ETag");
+            tag.unwrap().0 = "X-Linked-ETag";
+            answer.headers.push(("X-Linked-Size", answer.body.len().to_string()));
+            answer.headers.push(("Location", elsewhere));
+            (answer.body, answer.send) = (Vec::new(), 0);
+        }
+        answer
     };
     let mut head = Vec::new();
     write!(head, "HTTP/1.1 {}\r\nConnection: close\r\n", answer.status)?;
@@ -174,9 +233,19 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     stream.write_all(&head)?;
     stream.write_all(b"\r\n")?;
     if request.method != "HEAD" {
-        stream.write_all(&answer.body[..answer.send])?;
+        let pieces = if answer.after == After::Slowness { 10 } else { 1 };
+        for piece in answer.body[..answer.send].chunks(answer.send.div_ceil(pieces).max(1)) {
+            stream.write_all(piece)?;
+            if pieces > 1 {
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
     }
-    stream.flush()
+    stream.flush()?;
+    if answer.after == After::Silence {
+        thread::sleep(Duration::from_secs(5));
+    }
+    Ok(())
 }
 
 fn decide(request: &Request, files: &mut HashMap<String, Held>) -> Answer {
@@ -196,13 +265,19 @@ fn decide(request: &Request, files: &mut HashMap<String, Held>) -> Answer {
     let mut tag = held.tag.clone();
     let mut bytes = held.bytes.clone();
     match &mut held.fault {
-        Fault::Busy(times) if *times > 0 => {
+        Fault::Refuses { status, retry_after, times } if *times > 0 => {
             *times -= 1;
-            return Answer::new("503 Service Unavailable", Vec::new());
+            let mut answer = Answer::new(status, b"<html>no</html>".to_vec());
+            if !retry_after.is_empty() {
+                answer.headers.push(("Retry-After", (*retry_after).to_owned()));
+            }
+            return answer;
         }
         Fault::Page => return Answer::new("200 OK", PAGE.to_vec()),
         Fault::DressedPage => (bytes, tag) = (PAGE.to_vec(), "page-1".to_owned()),
         Fault::LfsStub => (bytes, tag) = (STUB.to_vec(), sha256(STUB)),
+        Fault::PageInPlace if request.method == "GET" => bytes = PAGE.to_vec(),
+        Fault::StubInPlace if request.method == "GET" => bytes = STUB.to_vec(),
         Fault::WrongBytes => bytes[0] ^= 1,
         Fault::ClimbingTag => "../../../../escaped".clone_into(&mut tag),
         _ => {}
@@ -212,12 +287,13 @@ fn decide(request: &Request, files: &mut HashMap<String, Held>) -> Answer {
         let to = to.parse().map_or(bytes.len(), |last: usize| (last + 1).min(bytes.len()));
         Some((from.parse::<usize>().ok()?, to))
     });
-    let probe = request.method == "HEAD" || range == Some((0, 1));
+    let probe = request.method == "HEAD";
     let mut answer = match range {
         Some((from, _)) if from > 0 && held.fault == Fault::IgnoresResume => {
             Answer::new("200 OK", bytes)
         }
         Some((from, to)) if from < to => {
+            let from = if held.fault == Fault::WrongRange { from / 2 } else { from };
             let mut answer = Answer::new("206 Partial Content", bytes[from..to].to_vec());
             let range = format!("bytes {from}-{}/{}", to - 1, bytes.len());
             answer.headers.push(("Content-Range", range));
@@ -229,13 +305,35 @@ fn decide(request: &Request, files: &mut HashMap<String, Held>) -> Answer {
     answer.headers.push(("ETag", format!("\"{tag}\"")));
     answer.headers.push(("X-Repo-Commit", COMMIT.to_owned()));
     answer.headers.push(("Accept-Ranges", "bytes".to_owned()));
-    if let Fault::Cut { after, times } | Fault::CutSilently { after, times } = &mut held.fault
-        && !probe
-        && *times > 0
-    {
-        *times -= 1;
-        answer.send = answer.send.min(*after);
-        answer.length_told = !matches!(held.fault, Fault::CutSilently { .. });
+    if probe {
+        return answer;
+    }
+    match &mut held.fault {
+        Fault::Cut { times: 0, .. }
+        | Fault::CutSilently { times: 0, .. }
+        | Fault::Silent { times: 0, .. }
+        | Fault::TellsLess { times: 0, .. } => {}
+        Fault::Cut { after, times } => {
+            *times -= 1;
+            answer.send = answer.send.min(*after);
+        }
+        Fault::CutSilently { after, times } => {
+            *times -= 1;
+            answer.send = answer.send.min(*after);
+            answer.length_told = false;
+        }
+        Fault::Silent { after, times } => {
+            *times -= 1;
+            answer.send = answer.send.min(*after);
+            answer.after = After::Silence;
+        }
+        Fault::TellsLess { by, times } => {
+            *times -= 1;
+            answer.body.truncate(answer.body.len() - *by);
+            answer.send = answer.body.len();
+        }
+        Fault::Slow => answer.after = After::Slowness,
+        _ => {}
     }
     answer
 }
