@@ -24,6 +24,7 @@ cargo xtask VERB …
   check [--cuda] [STEP…]   what CI runs, cheapest first, up to the first failure
   tidy                     rules no compiler checks: module docs, file length, circles, layers
   bench lstm [--help]      speed, next to the rivals and to the machine's limit (tests/bench)
+  bench text [--help]      the same of texts to ids, words to vectors, raw texts to prepared data
   help                     this page
 
 Any other verb is taper's own: it is built in release (with CUDA when the arguments say

@@ -18,6 +18,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// The tutorial's model on batches of IMDB reviews.
     Lstm(LstmArgs),
+    /// Texts to ids, words to vectors, raw texts to prepared data.
+    Text(TextArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,4 +67,31 @@ pub(crate) struct LstmArgs {
     /// Writes the lengths of the prepared training texts to a file, and stops.
     #[arg(long, value_name = "FILE", requires = "prepared")]
     pub(crate) write_lengths: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TextArgs {
+    /// Word vectors of 100 numbers, to align 10,000 words to. [default: not measured]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vectors: Option<PathBuf>,
+
+    /// IMDB in the Hub's layout, to encode and, with --vectors, to prepare. [default: the sample, encoded only]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dataset: Option<PathBuf>,
+
+    /// Who else to measure, by name, separated by commas; `all`, `none`; an unknown name lists them.
+    #[arg(long, value_name = "LIST", default_value = "all", value_delimiter = ',')]
+    pub(crate) peers: Vec<String>,
+
+    /// How often everything is measured; the median counts.
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub(crate) rounds: NonZeroUsize,
+
+    /// A Python that imports spacy, tokenizers, polars, or some of them.
+    #[arg(long, value_name = "PATH", env = "TAPER_BENCH_PYTHON", default_value = "python3")]
+    pub(crate) python: PathBuf,
+
+    /// One JSON document instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

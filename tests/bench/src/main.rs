@@ -14,10 +14,13 @@ mod gemm;
 mod machine;
 mod measure;
 mod memory;
+mod peers;
 mod plot;
 mod report;
+mod script;
 mod shape;
 mod sweep;
+mod text;
 mod workload;
 
 use std::fs;
@@ -35,7 +38,13 @@ use report::Report;
 use workload::Workload;
 
 fn main() -> Result<()> {
-    let Command::Lstm(args) = Args::parse().command;
+    match Args::parse().command {
+        Command::Lstm(args) => lstm(&args),
+        Command::Text(args) => text::run(&args),
+    }
+}
+
+fn lstm(args: &LstmArgs) -> Result<()> {
     if let (Some(prepared), Some(path)) = (&args.prepared, &args.write_lengths) {
         let count = workload::write_lengths(prepared, path)?;
         eprintln!("{count} lengths in {}", path.display());
@@ -43,7 +52,7 @@ fn main() -> Result<()> {
     }
     let threads = args.threads.map_or_else(all_threads, NonZeroUsize::get);
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
-    if args.sweep { sweep(&args) } else { compare(&args, threads) }
+    if args.sweep { sweep(args) } else { compare(args, threads) }
 }
 
 fn all_threads() -> usize {

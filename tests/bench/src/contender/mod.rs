@@ -8,9 +8,10 @@ mod torch;
 
 use std::rc::Rc;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use candle_core::Device;
 
+use crate::peers;
 use crate::workload::Workload;
 use taper::{Taper, TaperInt8};
 use torch::Python;
@@ -115,19 +116,6 @@ impl Field<'_> {
         if !self.device.is_cuda() {
             names.extend([taper::INT8, candle_nn::NAME]);
         }
-        let known = |name: &&String| names.contains(&name.as_str()) || *name == "all";
-        match peers {
-            [one] if one == "none" => return Ok(Vec::new()),
-            peers => {
-                if let Some(unknown) = peers.iter().find(|name| !known(name)) {
-                    let names = names.join(", ");
-                    bail!("`{unknown}` is no peer; there are {names}, `all` and `none`");
-                }
-            }
-        }
-        let all = peers.iter().any(|name| name == "all");
-        let asked = |name: &str| peers.iter().any(|peer| peer == name);
-        names.retain(|name| asked(name) || all && !ONLY_BY_NAME.contains(name));
-        Ok(names)
+        peers::choose(&names, &ONLY_BY_NAME, peers)
     }
 }

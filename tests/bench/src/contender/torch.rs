@@ -1,16 +1,14 @@
 //! PyTorch, in processes of its own (`pytorch_lstm.py`) that are asked batch by batch.
 
 use std::cell::RefCell;
-use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::Write as _;
 use std::rc::Rc;
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use anyhow::{Context, Result};
+use tempfile::NamedTempFile;
 
 use super::{Contender, Field, Scope, Task};
+use crate::script::Script;
 use crate::workload::Workload;
 
 /// A way to run PyTorch.
@@ -89,66 +87,30 @@ impl<'a> Python<'a> {
 
 /// A running script.
 struct Process {
-    child: Child,
-    /// `None` once the script is told to end.
-    stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
+    script: Script,
     version: String,
-    batches: PathBuf,
+    /// What the script has read.
+    _batches: NamedTempFile,
 }
 
 impl Process {
     fn start(field: &Field, keep_denormals: bool) -> Result<Self> {
-        let name = format!("taper-bench-{}-{keep_denormals}.json", std::process::id());
-        let batches = std::env::temp_dir().join(name);
-        fs::write(&batches, serde_json::to_vec(&**field.workload)?)
-            .with_context(|| format!("cannot write {}", batches.display()))?;
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("pytorch_lstm.py");
-        let mut command = Command::new(field.python);
-        command.arg(script).arg("--batches").arg(&batches);
-        command.args(["--threads", &field.threads.to_string()]);
+        let mut batches = NamedTempFile::new().context("cannot make a temporary file")?;
+        let contents = serde_json::to_vec(&**field.workload)?;
+        batches
+            .write_all(&contents)
+            .with_context(|| format!("cannot write {}", batches.path().display()))?;
+        let mut arguments = vec!["--batches".into(), batches.path().as_os_str().to_owned()];
+        arguments.extend(["--threads".into(), field.threads.to_string().into()]);
         if let candle_core::DeviceLocation::Cuda { gpu_id } = field.device.location() {
-            command.args(["--device", &format!("cuda:{gpu_id}")]);
+            arguments.extend(["--device".into(), format!("cuda:{gpu_id}").into()]);
         }
         if keep_denormals {
-            command.arg("--keep-denormals");
+            arguments.push("--keep-denormals".into());
         }
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("not installed: {} does not start", field.python.display()))?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let stdout = BufReader::new(stdout.context("the script has no output")?);
-        let mut process = Self { child, stdin, stdout, version: String::new(), batches };
-        let hello = process.read().context("not installed")?;
-        if let Some(why) = hello["error"].as_str() {
-            bail!("not installed for {}: {why}", field.python.display());
-        }
-        process.version.push_str(hello["torch"].as_str().unwrap_or("?"));
-        Ok(process)
-    }
-
-    fn ask(&mut self, line: &str) -> Result<Value> {
-        let stdin = self.stdin.as_mut().context("the script has ended")?;
-        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).context("the script has ended")?;
-        self.read()
-    }
-
-    fn read(&mut self) -> Result<Value> {
-        let mut line = String::new();
-        if self.stdout.read_line(&mut line)? == 0 {
-            bail!("pytorch_lstm.py ended without an answer");
-        }
-        serde_json::from_str(&line).with_context(|| format!("pytorch_lstm.py answered {line}"))
-    }
-}
-
-impl Drop for Process {
-    /// The end of its input ends the script; nothing can be done about what fails here.
-    fn drop(&mut self) {
-        drop(self.stdin.take());
-        let _ = self.child.wait();
-        let _ = fs::remove_file(&self.batches);
+        let script = Script::start(field.python, "pytorch_lstm.py", arguments)?;
+        let version = script.about("torch").unwrap_or("?").to_owned();
+        Ok(Self { script, version, _batches: batches })
     }
 }
 
@@ -179,15 +141,12 @@ impl Contender for Torch {
             Task::Infer => "infer",
         };
         let line = format!("{} {verb} {batch}", self.setting.mode);
-        let answer = self.process.borrow_mut().ask(&line)?;
-        match answer["seconds"].as_f64() {
-            Some(seconds) => Ok(Some(seconds)),
-            None => bail!("{}: {line}: {}", self.setting.name, answer["error"]),
-        }
+        let seconds = self.process.borrow_mut().script.seconds(&line);
+        Ok(Some(seconds.context(self.setting.name)?))
     }
 
     fn process(&self) -> u32 {
-        self.process.borrow().child.id()
+        self.process.borrow().script.process()
     }
 
     fn warm_up(&mut self) -> Result<()> {
