@@ -67,24 +67,24 @@ fn fix(prepared: Prepared, data: &Path, console: &Console) -> Result<Prepared> {
 }
 
 fn in_words(diagnosis: &Diagnosis) -> String {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for finding in &diagnosis.findings {
         let severity = match finding.severity {
             Severity::Leak => "LEAK",
             Severity::Warning => "warning",
             Severity::Note => "note",
         };
-        text += &format!("{severity:8} {}\n", harmless(&finding.message));
+        lines.push(format!("{severity:8} {}", harmless(&finding.message)));
         for example in finding.examples.iter().take(2) {
             let like =
                 example.like.as_ref().map_or_else(String::new, |like| format!(" like {like}"));
-            text += &format!("         {}\n", harmless(&format!("{}{like}", example.row)));
+            lines.push(format!("         {}", harmless(&format!("{}{like}", example.row))));
         }
     }
     if diagnosis.findings.is_empty() {
-        text += "nothing to tell\n";
+        lines.push("nothing to tell".to_owned());
     }
-    format!("{text}\n{}\n", splits(diagnosis))
+    format!("{}\n\n{}\n", lines.join("\n"), splits(diagnosis))
 }
 
 fn splits(diagnosis: &Diagnosis) -> String {
