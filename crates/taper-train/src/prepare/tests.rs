@@ -373,10 +373,8 @@ fn imdb_is_told_nothing_of_files() {
     room.recipe.data.label_names = vec!["bad".to_owned(), "good".to_owned()];
     let output = room.at("prepared");
     let hub = taper_corpus::HubConfig {
-        endpoint: String::new(),
-        cache_dir: room.at("cache"),
-        token: None,
         offline: true,
+        ..taper_corpus::HubConfig::new("http://127.0.0.1:9", room.at("cache"))
     };
     let options = PrepareOptions {
         recipe: &room.recipe,
