@@ -108,6 +108,8 @@ fn imdb_repeats_what_it_is_known_to_repeat() {
 
     // Its damage: control characters where Windows-1252 was read as Latin-1.
     let mut defects = Defects::default();
-    texts.iter().for_each(|text| defects += Defects::of(text));
+    for text in &texts {
+        defects += Defects::of(text);
+    }
     assert_eq!((defects.controls, defects.entities), (9_688, 28));
 }
