@@ -52,7 +52,7 @@ pub(super) fn lines(series: &[(String, Vec<u64>)], ticks: &[(usize, String)]) ->
     };
     let shares = series.iter().flat_map(|(_, counts)| (0..bins).map(|bin| share(counts, bin)));
     let top = shares.fold(0.0, f64::max).max(1e-9);
-    let x = |bin: usize| LEFT + (WIDTH - LEFT - 10.0) * bin as f64 / bins as f64;
+    let x = |bin: usize| LEFT + (WIDTH - LEFT - 16.0) * bin as f64 / bins as f64;
     let y = |share: f64| 10.0 + (HEIGHT - 10.0 - BOTTOM) * (1.0 - share / top);
     let mut svg = open(HEIGHT + LINE * series.len().div_ceil(NAMES).max(1) as f64);
     let base = y(0.0);
