@@ -63,6 +63,7 @@ fn the_tutorials_state_dict_loads_and_gives_its_logits() {
         pooling: Pooling::Last,
         num_logits: 1,
         embedding_dropout: 0.5,
+        token_dropout: 0.0,
         output_dropout: 0.5,
     };
     let parameters = Parameters::new(0);

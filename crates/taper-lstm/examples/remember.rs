@@ -38,6 +38,7 @@ fn main() -> Result<()> {
         pooling: Pooling::Last,
         num_logits: CLASSES,
         embedding_dropout: 0.0,
+        token_dropout: 0.0,
         output_dropout: 0.0,
     };
     let vb = parameters.var_builder(DType::F32, &Device::Cpu);

@@ -10,15 +10,16 @@ use crate::config::LstmConfig;
 use crate::dropout::{Dropout, Mode};
 use crate::embedding::{Embedding, RowGradient};
 use crate::error::{Error, Result};
-use crate::layers::{Layers, States};
+use crate::layers::States;
 use crate::lstm::{Lstm, LstmState};
 use crate::packed::{PackedSequence, Packing};
-use crate::pooling::Pooling;
+use crate::pooling::{Pool, Pooling};
 use crate::tape::{Tape, TapeGradients};
 
-/// The streams of dropout masks before the LSTM and before the linear layer.
+/// The streams of dropout masks before the LSTM, before the linear layer, and of whole tokens.
 const EMBEDDING_STREAM: u32 = 1;
 const OUTPUT_STREAM: u32 = 2;
+const TOKEN_STREAM: u32 = 3;
 
 /// The shape of a classifier.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,21 +34,26 @@ pub struct ClassifierConfig {
     pub pooling: Pooling,
     /// Logits: 1 for a yes or no, otherwise one a class.
     pub num_logits: usize,
-    /// Probability of dropping an element of the embedded tokens, while training.
+    /// Probability of dropping an element of the embedded tokens, while training; with `lstm.variational` the
+    /// same elements of all tokens of a sequence.
     pub embedding_dropout: f64,
+    /// Probability of dropping a token's whole embedding wherever the batch has it, while training (Merity et al.
+    /// 2018).
+    pub token_dropout: f64,
     /// Probability of dropping an element of the pooled vector, while training.
     pub output_dropout: f64,
 }
 
-/// An LSTM text classifier with the parameters `embedding.weight`, `rnn.*` (see [`Lstm`]),
-/// `fc.weight` and `fc.bias`: a PyTorch model of the same layers loads from its `state_dict`.
+/// An LSTM text classifier with the parameters `embedding.weight`, `rnn.*` (see [`Lstm`]), with
+/// [`Pooling::Attention`] `attention.hidden.weight` and `attention.score.weight`, then `fc.weight` and `fc.bias`: a PyTorch model of the same layers loads from its `state_dict`.
 #[derive(Debug, Clone)]
 pub struct Classifier {
     embedding: Embedding,
     lstm: Lstm,
     fc: Linear,
-    pooling: Pooling,
+    pool: Pool,
     embedding_dropout: Dropout,
+    token_dropout: Dropout,
     output_dropout: Dropout,
 }
 
@@ -87,14 +93,12 @@ pub struct TrainingOutput {
     /// them goes back through [`Self::backward`].
     pub logits: Tensor,
     tape: Tape,
-    layers: Layers,
     /// What pooling read, as leaves of the logits' graph.
     output: Option<Var>,
     state: LstmState,
-    embedding: Embedding,
-    embedding_dropout: Dropout,
+    classifier: Classifier,
     mode: Mode,
-    ids: Vec<u32>,
+    batch: TokenBatch,
 }
 
 /// The gradients of a loss.
@@ -119,12 +123,15 @@ impl TrainingOutput {
             None => None,
         };
         let TapeGradients { input, parameters } =
-            self.tape.backward(&self.layers, output, states.as_ref())?;
+            self.tape.backward(&self.classifier.lstm.layers, output, states.as_ref())?;
         for (parameter, gradient) in parameters {
             store.insert(&parameter, gradient);
         }
-        let input = self.embedding_dropout.forward(&input, self.mode)?;
-        let embedding = self.embedding.row_gradient(&self.ids, &input)?;
+        let TrainingOutput { classifier, batch, mode, .. } = self;
+        let layers = &classifier.lstm.layers;
+        let kept = layers.drop(classifier.embedding_dropout, &input, &batch.packing, mode)?;
+        let input = classifier.token_dropout.forward_rows(&kept, &batch.ids, mode)?;
+        let embedding = classifier.embedding.row_gradient(&batch.ids, &input)?;
         Ok(ClassifierGradients { parameters: store, embedding })
     }
 }
@@ -152,9 +159,15 @@ impl Classifier {
                 config.num_logits,
                 &vb.pp("fc"),
             )?,
+            pool: Pool::new(
+                config.pooling,
+                config.lstm.output_size(),
+                config.lstm.hidden_size,
+                &vb.pp("attention"),
+            )?,
             lstm,
-            pooling: config.pooling,
             embedding_dropout: Dropout::new(config.embedding_dropout, EMBEDDING_STREAM)?,
+            token_dropout: Dropout::new(config.token_dropout, TOKEN_STREAM)?,
             output_dropout: Dropout::new(config.output_dropout, OUTPUT_STREAM)?,
         })
     }
@@ -171,7 +184,11 @@ impl Classifier {
 
     /// How the steps become one vector.
     pub fn pooling(&self) -> Pooling {
-        self.pooling
+        self.pool.pooling
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// The last, linear layer.
@@ -196,13 +213,12 @@ impl Classifier {
     ) -> Result<TrainingOutput> {
         let mode = Mode::Train { seed, step };
         let embedded = self.embedding.lookup(&batch.ids)?;
-        let embedded = self.embedding_dropout.forward(&embedded, mode)?;
+        let embedded = self.drop_input(&embedded, batch, mode)?;
         let packed = PackedSequence::new(embedded, batch.packing.clone())?;
-        let layers = self.lstm.layers.clone();
-        let (output, states, tape) = layers.record(&packed, mode)?;
+        let (output, states, tape) = self.lstm.layers.record(&packed, mode)?;
         let LstmState { h, c } = states.try_into()?;
         let state = LstmState { h: leaf(&h)?.into_inner(), c };
-        let leaf = if self.pooling.reads_output() { Some(leaf(output.data())?) } else { None };
+        let leaf = if self.pool.pooling.reads_output() { Some(leaf(output.data())?) } else { None };
         let output = match &leaf {
             Some(leaf) => output.with_data(leaf.as_tensor().clone())?,
             None => output,
@@ -210,19 +226,23 @@ impl Classifier {
         Ok(TrainingOutput {
             logits: self.head(&output, &state, mode)?,
             tape,
-            layers,
             output: leaf,
             state,
-            embedding: self.embedding.clone(),
-            embedding_dropout: self.embedding_dropout,
+            classifier: self.clone(),
             mode,
-            ids: batch.ids.clone(),
+            batch: batch.clone(),
         })
+    }
+
+    /// What reaches the LSTM of the embedded tokens.
+    fn drop_input(&self, embedded: &Tensor, batch: &TokenBatch, mode: Mode) -> Result<Tensor> {
+        let kept = self.token_dropout.forward_rows(embedded, &batch.ids, mode)?;
+        self.lstm.layers.drop(self.embedding_dropout, &kept, &batch.packing, mode)
     }
 
     /// What stands above the recurrent layers.
     fn head(&self, output: &PackedSequence, state: &LstmState, mode: Mode) -> Result<Tensor> {
-        let pooled = self.pooling.forward(output, state)?;
+        let pooled = self.pool.forward(output, state)?;
         let pooled = self.output_dropout.forward(&pooled, mode)?;
         Ok(self.fc.forward(&pooled)?)
     }
@@ -256,12 +276,16 @@ mod tests {
 
     #[test]
     fn gradients_are_those_of_the_graph_with_every_pooling() {
-        for pooling in [Pooling::Last, Pooling::Max, Pooling::Mean, Pooling::LastMaxMean] {
+        let poolings =
+            [Pooling::Last, Pooling::Max, Pooling::Mean, Pooling::LastMaxMean, Pooling::Attention];
+        for (pooling, variational) in poolings.into_iter().zip([false, true].into_iter().cycle()) {
             let parameters = Parameters::new(3);
             let lstm = LstmConfig {
                 num_layers: 2,
                 bidirectional: true,
                 dropout: 0.3,
+                variational,
+                weight_dropout: 0.2,
                 ..LstmConfig::new(4, 6)
             };
             let config = ClassifierConfig {
@@ -271,6 +295,7 @@ mod tests {
                 pooling,
                 num_logits: 2,
                 embedding_dropout: 0.3,
+                token_dropout: 0.2,
                 output_dropout: 0.3,
             };
             let vb = parameters.var_builder(DType::F32, &Device::Cpu);
@@ -280,7 +305,7 @@ mod tests {
 
             let mode = Mode::Train { seed: 5, step: 7 };
             let x = Var::from_tensor(&classifier.embedding.lookup(batch.ids()).unwrap()).unwrap();
-            let dropped = classifier.embedding_dropout.forward(&x, mode).unwrap();
+            let dropped = classifier.drop_input(&x, &batch, mode).unwrap();
             let packed = PackedSequence::new(dropped, batch.packing().clone()).unwrap();
             let (output, state) = classifier.lstm.forward(&packed, None, mode).unwrap();
             let logits = classifier.head(&output, &state, mode).unwrap();

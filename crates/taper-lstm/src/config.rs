@@ -69,6 +69,10 @@ pub struct LstmConfig {
     pub proj_size: Option<usize>,
     /// Probability of dropping an output of every layer but the last, while training.
     pub dropout: f64,
+    /// Whether a sequence meets one dropout mask at all its steps (Gal and Ghahramani 2016).
+    pub variational: bool,
+    /// Probability of dropping an element of `weight_hh` for a training step (Merity et al. 2018).
+    pub weight_dropout: f64,
     /// In which numbers the weights are multiplied.
     pub precision: Precision,
     /// What training keeps for the backward pass.
@@ -86,6 +90,8 @@ impl LstmConfig {
             bias: true,
             proj_size: None,
             dropout: 0.0,
+            variational: false,
+            weight_dropout: 0.0,
             precision: Precision::default(),
             activations: Activations::default(),
         }
@@ -105,6 +111,8 @@ impl LstmConfig {
         StackConfig {
             cell: Cell::Lstm,
             proj_size: self.proj_size,
+            variational: self.variational,
+            weight_dropout: self.weight_dropout,
             precision: self.precision,
             activations: self.activations,
             layers: RecurrentConfig {
@@ -169,6 +177,8 @@ impl RecurrentConfig {
         StackConfig {
             cell,
             proj_size: None,
+            variational: false,
+            weight_dropout: 0.0,
             precision: Precision::default(),
             activations: Activations::default(),
             layers: self.clone(),
@@ -185,6 +195,8 @@ fn directions(bidirectional: bool) -> usize {
 pub(crate) struct StackConfig {
     pub(crate) cell: Cell,
     pub(crate) proj_size: Option<usize>,
+    pub(crate) variational: bool,
+    pub(crate) weight_dropout: f64,
     pub(crate) precision: Precision,
     pub(crate) activations: Activations,
     pub(crate) layers: RecurrentConfig,
@@ -228,6 +240,7 @@ impl StackConfig {
                 expected: "at least 1 and below hidden_size",
             });
         }
+        check_probability("weight_dropout", self.weight_dropout)?;
         check_probability("dropout", dropout)
     }
 }
@@ -256,6 +269,7 @@ mod tests {
             (LstmConfig { num_layers: 0, ..good.clone() }, "num_layers"),
             (LstmConfig { proj_size: Some(0), ..good.clone() }, "proj_size"),
             (LstmConfig { proj_size: Some(4), ..good.clone() }, "proj_size"),
+            (LstmConfig { weight_dropout: -0.1, ..good.clone() }, "weight_dropout"),
             (LstmConfig { dropout: 1.0, ..good.clone() }, "dropout"),
             (LstmConfig { dropout: f64::NAN, ..good.clone() }, "dropout"),
         ] {

@@ -54,6 +54,46 @@ impl Dropout {
     }
 }
 
+impl Dropout {
+    /// Rows of `x` with one mask for all rows of a key: the variational dropout of Gal and Ghahramani (2016),
+    /// where the key is the row's sequence. `keys` are below `count`.
+    ///
+    /// # Shapes
+    /// `x`: `[keys.len(), features]`
+    pub(crate) fn forward_locked(
+        &self,
+        x: &Tensor,
+        keys: &[u32],
+        count: usize,
+        mode: Mode,
+    ) -> Result<Tensor> {
+        if self.p == 0.0 || mode == Mode::Evaluate {
+            return Ok(x.clone());
+        }
+        let ones = Tensor::ones((count, x.dim(1)?), x.dtype(), x.device())?;
+        let masks = self.forward(&ones, mode)?.detach();
+        Ok((x * masks.index_select(&Tensor::new(keys, x.device())?, 0)?)?)
+    }
+
+    /// Rows of `x` dropped whole, every row of a key alike: the embedding dropout of Merity et al. (2018), where
+    /// the key is the row's token.
+    ///
+    /// # Shapes
+    /// `x`: `[keys.len(), features]`
+    pub(crate) fn forward_rows(&self, x: &Tensor, keys: &[u32], mode: Mode) -> Result<Tensor> {
+        let Mode::Train { seed, step } = mode else {
+            return Ok(x.clone());
+        };
+        if self.p == 0.0 {
+            return Ok(x.clone());
+        }
+        let mask = Mask { p: self.p, numbers: Philox::new(seed, self.stream, step) };
+        let factors: Vec<f32> = keys.iter().map(|&key| mask.factor(u64::from(key))).collect();
+        let factors = Tensor::from_vec(factors, (keys.len(), 1), x.device())?;
+        Ok(x.broadcast_mul(&factors.to_dtype(x.dtype())?)?)
+    }
+}
+
 /// The operation on the CPU; its backward is itself, on the gradient.
 struct Mask {
     p: f64,
@@ -69,7 +109,6 @@ impl Mask {
         (1.0 / (1.0 - self.p)) as f32
     }
 
-    #[cfg(test)]
     fn factor(&self, index: u64) -> f32 {
         if self.numbers.word(index) < self.threshold() { 0.0 } else { self.scale() }
     }
@@ -154,11 +193,39 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_a_key_meet_the_same_fate() {
+        let x = Tensor::ones((6, 50), DType::F32, &Device::Cpu).unwrap();
+        let keys = [0, 1, 2, 0, 1, 0];
+        let dropout = Dropout::new(0.5, 1).unwrap();
+        let locked = dropout.forward_locked(&x, &keys, 3, TRAIN).unwrap();
+        let rows = dropout.forward_rows(&x, &keys, TRAIN).unwrap();
+        let (locked, rows): (Vec<Vec<f32>>, Vec<Vec<f32>>) =
+            (locked.to_vec2().unwrap(), rows.to_vec2().unwrap());
+        for (at, &key) in keys.iter().enumerate() {
+            assert_eq!(locked[at], locked[key as usize]);
+            assert_eq!(rows[at], rows[key as usize]);
+            assert!(rows[at].iter().all(|&v| v == rows[at][0]));
+            assert!(locked[at].contains(&0.0) && locked[at].contains(&2.0));
+        }
+        assert_ne!(locked[0], locked[1]);
+        let many: Vec<u32> = (0..10_000).collect();
+        let x = Tensor::ones((many.len(), 1), DType::F32, &Device::Cpu).unwrap();
+        let kept = dropout.forward_rows(&x, &many, TRAIN).unwrap().mean_all().unwrap();
+        assert!((kept.to_scalar::<f32>().unwrap() - 1.0).abs() < 0.05);
+    }
+
+    #[test]
     fn evaluation_and_zero_leave_everything() {
         let x = Tensor::ones((3, 3), DType::F32, &Device::Cpu).unwrap();
         for (p, mode) in [(0.5, Mode::Evaluate), (0.0, TRAIN)] {
-            let y = Dropout::new(p, 0).unwrap().forward(&x, mode).unwrap();
-            assert_eq!(y.sum_all().unwrap().to_scalar::<f32>().unwrap(), 9.0);
+            let dropout = Dropout::new(p, 0).unwrap();
+            for y in [
+                dropout.forward(&x, mode),
+                dropout.forward_locked(&x, &[0, 1, 0], 2, mode),
+                dropout.forward_rows(&x, &[7, 8, 9], mode),
+            ] {
+                assert_eq!(y.unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap(), 9.0);
+            }
         }
         assert!(Dropout::new(1.0, 0).is_err());
     }

@@ -7,12 +7,13 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::{Linear, Module};
 
 use crate::classifier::{Classifier, TokenBatch};
+use crate::dropout::Mode;
 use crate::error::{Error, Result};
 use crate::kernel::LayerShape;
 use crate::kernel::cpu::{self, Frozen};
 use crate::layers::{Layers, final_states, split};
 use crate::packed::{PackedSequence, Packing};
-use crate::pooling::Pooling;
+use crate::pooling::Pool;
 
 /// In which numbers a frozen classifier multiplies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub struct FrozenClassifier {
     layers: Arc<Frozen>,
     /// The last layer's sizes.
     shape: LayerShape,
-    pooling: Pooling,
+    pool: Pool,
     fc: Linear,
 }
 
@@ -47,7 +48,7 @@ impl std::fmt::Debug for FrozenClassifier {
             .debug_struct("FrozenClassifier")
             .field("rows", &self.rows)
             .field("shape", &self.shape)
-            .field("pooling", &self.pooling)
+            .field("pooling", &self.pool.pooling)
             .field("fc", &self.fc)
             .finish_non_exhaustive()
     }
@@ -58,7 +59,8 @@ fn weights_of(layers: &Layers) -> Result<Vec<(LayerShape, Vec<f32>)>> {
     let packing = Arc::new(Packing::new(&[1])?);
     (0..layers.num_layers())
         .map(|layer| {
-            let (shape, weights) = (layers.shape(layer, &packing), layers.weights(layer)?);
+            let (shape, weights) =
+                (layers.shape(layer, &packing), layers.weights(layer, Mode::Evaluate)?);
             if !weights.device().is_cpu() || weights.dtype() != DType::F32 {
                 let found = format!("{:?} on {:?}", weights.dtype(), weights.device().location());
                 return Err(refusal(found));
@@ -105,7 +107,7 @@ impl FrozenClassifier {
             embedding: Arc::new(embedding),
             layers: Arc::new(Frozen::new(&layers, quantization == Quantization::Int8)),
             shape,
-            pooling: classifier.pooling(),
+            pool: classifier.pool().clone(),
             fc: classifier.fc().clone(),
         })
     }
@@ -124,7 +126,7 @@ impl FrozenClassifier {
         let c_n: Vec<Tensor> = c_n.into_iter().collect();
         let state = final_states(packing, &[h_n], &c_n)?.try_into()?;
         let sequence = PackedSequence::new(sequence, packing.clone())?;
-        Ok(self.fc.forward(&self.pooling.forward(&sequence, &state)?)?)
+        Ok(self.fc.forward(&self.pool.forward(&sequence, &state)?)?)
     }
 
     /// The embeddings of the distinct ids, `[n, columns]`, and which of them every id has.
@@ -150,7 +152,7 @@ impl FrozenClassifier {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{ClassifierConfig, LstmConfig, Parameters};
+    use crate::{ClassifierConfig, LstmConfig, Parameters, Pooling};
 
     #[test]
     fn eight_bits_take_no_nan() {
@@ -162,6 +164,7 @@ mod tests {
             pooling: Pooling::Last,
             num_logits: 1,
             embedding_dropout: 0.0,
+            token_dropout: 0.0,
             output_dropout: 0.0,
         };
         let vb = parameters.var_builder(DType::F32, &Device::Cpu);

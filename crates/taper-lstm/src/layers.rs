@@ -17,6 +17,12 @@ use crate::packed::{PackedSequence, Packing, select};
 /// The stream of dropout masks between layers `l` and `l + 1` is `STREAM + l`.
 const STREAM: u32 = 0x1000;
 
+/// The stream of masks of layer `l`'s `weight_hh` in direction `d` is `WEIGHT_STREAM + 2 * l + d`.
+const WEIGHT_STREAM: u32 = 0x3000;
+
+/// Where `weight_hh` stands among the parameters of a direction.
+const WEIGHT_HH: usize = 1;
+
 /// Stacked recurrent layers: `weight_ih_l{k}` `[gates * hidden_size, input]`, `weight_hh_l{k}`
 /// `[gates * hidden_size, h_size]`, `bias_ih_l{k}`, `bias_hh_l{k}` `[gates * hidden_size]`, with a projection
 /// `weight_hr_l{k}` `[proj_size, hidden_size]`; the second direction's with the suffix `_reverse`.
@@ -74,8 +80,8 @@ impl Layers {
             let keep = matches!(mode, Mode::Train { .. });
             let op = self.operation(layer, packing, keep);
             let shape = op.shape().clone();
-            let operand = self.drop_between(layer, &x, mode)?.contiguous()?;
-            let weights = self.weights(layer)?;
+            let operand = self.drop_between(layer, &x, packing, mode)?.contiguous()?;
+            let weights = self.weights(layer, mode)?;
             let output = if keep {
                 operand.apply_op3(&weights, initial, op)?
             } else {
@@ -104,11 +110,48 @@ impl Layers {
     }
 
     /// What reaches `layer` of `x` (or of its gradient), which the layer below made.
-    pub(crate) fn drop_between(&self, layer: usize, x: &Tensor, mode: Mode) -> Result<Tensor> {
+    pub(crate) fn drop_between(
+        &self,
+        layer: usize,
+        x: &Tensor,
+        packing: &Packing,
+        mode: Mode,
+    ) -> Result<Tensor> {
         match layer.checked_sub(1) {
-            Some(below) => self.dropout[below].forward(x, mode),
+            Some(below) => self.drop(self.dropout[below], x, packing, mode),
             None => Ok(x.clone()),
         }
+    }
+
+    /// Drops elements of packed rows: at every step anew, or a sequence's alike at all its steps.
+    pub(crate) fn drop(
+        &self,
+        dropout: Dropout,
+        x: &Tensor,
+        packing: &Packing,
+        mode: Mode,
+    ) -> Result<Tensor> {
+        if !self.config.variational {
+            return dropout.forward(x, mode);
+        }
+        let sequences: Vec<u32> = packing.steps().map(|(index, _)| index as u32).collect();
+        dropout.forward_locked(x, &sequences, packing.batch_size(), mode)
+    }
+
+    /// A parameter, or its gradient, as a training step meets it.
+    fn drop_weight(
+        &self,
+        layer: usize,
+        position: usize,
+        weight: &Tensor,
+        mode: Mode,
+    ) -> Result<Tensor> {
+        let a_direction = self.parameters[layer].len() / self.config.layers.num_directions();
+        if position % a_direction != WEIGHT_HH {
+            return Ok(weight.clone());
+        }
+        let stream = WEIGHT_STREAM + (2 * layer + position / a_direction) as u32;
+        Dropout::new(self.config.weight_dropout, stream)?.forward(weight, mode)
     }
 
     /// A layer's sizes on a batch.
@@ -127,22 +170,26 @@ impl Layers {
     }
 
     /// A layer's parameters in one vector, as [`LayerShape::weight_ranges`] says.
-    pub(crate) fn weights(&self, layer: usize) -> Result<Tensor> {
-        let flat = self.parameters[layer].iter().map(Tensor::flatten_all);
-        Ok(Tensor::cat(&flat.collect::<Result<Vec<_>, _>>()?, 0)?)
+    pub(crate) fn weights(&self, layer: usize, mode: Mode) -> Result<Tensor> {
+        let flat = self.parameters[layer].iter().enumerate().map(|(position, parameter)| {
+            Ok(self.drop_weight(layer, position, parameter, mode)?.flatten_all()?)
+        });
+        Ok(Tensor::cat(&flat.collect::<Result<Vec<_>>>()?, 0)?)
     }
 
-    /// A layer's parameters, each with its part of a vector laid out as [`Self::weights`].
+    /// A layer's parameters, each with its gradient: its part of that of [`Self::weights`].
     pub(crate) fn by_parameter(
         &self,
         layer: usize,
-        vector: &Tensor,
+        gradient: &Tensor,
+        mode: Mode,
     ) -> Result<Vec<(Tensor, Tensor)>> {
         let mut first = 0;
-        let parts = self.parameters[layer].iter().map(|parameter| {
-            let part = vector.narrow(0, first, parameter.elem_count())?;
+        let parts = self.parameters[layer].iter().enumerate().map(|(position, parameter)| {
+            let part = gradient.narrow(0, first, parameter.elem_count())?;
             first += parameter.elem_count();
-            Ok((parameter.clone(), part.reshape(parameter.shape())?))
+            let part = part.reshape(parameter.shape())?;
+            Ok((parameter.clone(), self.drop_weight(layer, position, &part, mode)?))
         });
         parts.collect()
     }

@@ -48,8 +48,8 @@ impl Layers {
         let mut x = input.data().detach();
         let (mut h_n, mut c_n, mut layers) = (Vec::new(), Vec::new(), Vec::new());
         for (layer, state) in self.initial(input, None)?.into_iter().enumerate() {
-            x = self.drop_between(layer, &x, mode)?.contiguous()?;
-            let (op, weights) = (self.operation(layer, packing, true), self.weights(layer)?);
+            x = self.drop_between(layer, &x, packing, mode)?.contiguous()?;
+            let (op, weights) = (self.operation(layer, packing, true), self.weights(layer, mode)?);
             let weights = weights.detach();
             let output = x.apply_op3_no_bwd(&weights, &state, &op)?;
             let (sequence, h, c) = split(op.shape(), &output)?;
@@ -80,8 +80,9 @@ impl Tape {
         for ((layer, recorded), last) in self.layers.into_iter().enumerate().zip(states).rev() {
             let Recorded { op, operands } = recorded;
             let [dx, weights, _] = op.backward(&operands, (grad.as_ref(), &last.detach()))?;
-            grad = Some(layers.drop_between(layer, &dx, self.mode)?);
-            parameters.extend(layers.by_parameter(layer, &weights)?);
+            let packing = self.output.packing();
+            grad = Some(layers.drop_between(layer, &dx, packing, self.mode)?);
+            parameters.extend(layers.by_parameter(layer, &weights, self.mode)?);
         }
         let input = match grad {
             Some(grad) => grad,

@@ -2,6 +2,7 @@
 
 use candle_core::{D, Tensor};
 
+use crate::dropout::Mode;
 use crate::error::{Error, Result};
 use crate::kernel::LayerShape;
 use crate::kernel::steps::{self, Gates};
@@ -98,7 +99,7 @@ impl Lstm {
         let (mut layers, mut passes) = (Vec::new(), Vec::new());
         for (layer, initial) in initial.iter().enumerate() {
             let shape = stack.shape(layer, input.packing());
-            let weights = stack.weights(layer)?.detach();
+            let weights = stack.weights(layer, Mode::Evaluate)?.detach();
             let (output, saved) = steps::forward(&shape, &x, &weights, initial)?;
             let (sequence, h, c) = split(&shape, &output)?;
             h_n.push(h);
