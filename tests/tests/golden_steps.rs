@@ -5,10 +5,11 @@
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 use taper_lstm::TokenBatch;
+use taper_train::loss::Objective;
 use taper_train::model::{Model, ModelConfig};
 use taper_train::optimizer::Optimizer;
 use taper_train::recipe::Recipe;
-use taper_train::step::step;
+use taper_train::step::{LabelledBatch, step};
 
 /// 24 random bits: a step of splitmix64.
 fn u(seed: u64, index: u64) -> u64 {
@@ -70,6 +71,7 @@ fn fifty_steps_lose_what_pytorch_loses() {
         vocabulary_size: 10_002,
         dimensions: 100,
         max_length: None,
+        truncate: recipe.train.truncate,
         model: recipe.model.clone(),
         tokenizer_blake3: String::new(),
     };
@@ -87,7 +89,9 @@ fn fifty_steps_lose_what_pytorch_loses() {
         let (sequences, labels) = batch(number);
         let sequences: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
         let tokens = TokenBatch::new(&sequences).unwrap();
-        let report = step(&model, &mut optimizer, &recipe, &tokens, &labels).unwrap();
+        let batch = [LabelledBatch { tokens, labels }];
+        let objective = Objective::default();
+        let report = step(&model, &mut optimizer, &recipe, &objective, &batch, 1.0).unwrap();
         let expected = expected.as_f64().unwrap();
         let difference = (report.loss - expected).abs();
         assert!(difference < 1e-4, "step {number}: {} where PyTorch has {expected}", report.loss);

@@ -58,9 +58,9 @@ pub(crate) enum Command {
 /// What to train, and on what.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RecipeChoice {
-    /// An embedded recipe (`taper recipe list`) or a TOML file.
-    #[arg(long, short, default_value = taper_train::Recipe::DEFAULT_NAME, value_name = "NAME|FILE")]
-    pub(crate) recipe: String,
+    /// An embedded recipe (`taper recipe list`) or a TOML file. [default: quickstart]
+    #[arg(long, short, value_name = "NAME|FILE")]
+    pub(crate) recipe: Option<String>,
 
     /// Sets a key of the recipe, as in `--set train.epochs=2`; `none` unsets an optional one.
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -87,6 +87,13 @@ pub(crate) struct RecipeChoice {
     /// Folder of the prepared data. [default: DATA/prepared/RECIPE]
     #[arg(long, value_name = "DIR")]
     pub(crate) prepared: Option<PathBuf>,
+}
+
+impl RecipeChoice {
+    /// The recipe's name or file.
+    pub(crate) fn recipe(&self) -> &str {
+        self.recipe.as_deref().unwrap_or(taper_train::Recipe::DEFAULT_NAME)
+    }
 }
 
 fn on_error(word: &str) -> Result<OnError, String> {
@@ -166,9 +173,14 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "RUN")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Goes on with an interrupted run, from its newest checkpoint.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "recipe", "overrides", "dataset", "on_error", "vectors"])]
+    /// Goes on with an interrupted run, from its newest checkpoint. With --recipe or --set by another recipe: what
+    /// differs is shown, and --force needed.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "dataset", "on_error", "vectors"])]
     pub(crate) resume: Option<PathBuf>,
+
+    /// With --resume: goes on although the recipe has changed, and writes down how.
+    #[arg(long, requires = "resume")]
+    pub(crate) force: bool,
 
     /// With --resume: the checkpoint to go on from, by its name below RUN/checkpoints.
     #[arg(long, value_name = "NAME", requires = "resume")]

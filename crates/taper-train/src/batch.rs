@@ -1,19 +1,23 @@
 //! Which texts share a step, and what of them the model reads.
 
+use std::borrow::Cow;
+
 use taper_lstm::{Philox, TokenBatch};
 use taper_text::Vocabulary;
 
 use crate::Result;
 use crate::artifacts::EncodedSplit;
-use crate::recipe::{Padding, Recipe};
+use crate::recipe::{Padding, Recipe, Truncate};
 
-/// The streams of random numbers that order the rows and the batches.
+/// The streams of random numbers that order the rows and the batches, and that drop words.
 const ROWS_STREAM: u32 = 0x2000;
 const BATCHES_STREAM: u32 = 0x2001;
+const WORDS_STREAM: u32 = 0x2002;
 
 /// The batches of one epoch, as rows: all rows in random order, cut into pools of
 /// `batches_per_pool` batches; within a pool sorted by length, so that a batch holds texts of about
-/// one length; the batches of a pool in random order. (torchtext's `BucketIterator`.)
+/// one length; the batches of a pool in random order. (torchtext's `BucketIterator`.) With `batch_tokens` a
+/// batch of long texts has fewer of them.
 ///
 /// A function of (seed, epoch): a resumed run has nothing to restore.
 pub fn epoch_batches(lengths: &[usize], recipe: &Recipe, epoch: u32) -> Vec<Vec<usize>> {
@@ -24,13 +28,49 @@ pub fn epoch_batches(lengths: &[usize], recipe: &Recipe, epoch: u32) -> Vec<Vec<
     for pool in rows.chunks(batch_size * recipe.train.batches_per_pool) {
         let mut pool = pool.to_vec();
         pool.sort_by_key(|&row| std::cmp::Reverse(lengths[row]));
-        let pool: Vec<Vec<usize>> = pool.chunks(batch_size).map(<[usize]>::to_vec).collect();
+        let pool = cut(&pool, lengths, batch_size, recipe.train.batch_tokens);
         let first = batches.len() as u64;
         let mut keyed: Vec<_> = (first..).map(|index| order.block(index)).zip(pool).collect();
         keyed.sort_by_key(|(key, _)| *key);
         batches.extend(keyed.into_iter().map(|(_, batch)| batch));
     }
     batches
+}
+
+/// Rows in order, cut into batches of at most `batch_size` texts and, but for a text of more, `batch_tokens` tokens.
+fn cut(
+    rows: &[usize],
+    lengths: &[usize],
+    batch_size: usize,
+    batch_tokens: Option<usize>,
+) -> Vec<Vec<usize>> {
+    let most = batch_tokens.unwrap_or(usize::MAX);
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut tokens = 0;
+    for &row in rows {
+        match batches.last_mut() {
+            Some(batch) if batch.len() < batch_size && tokens + lengths[row] <= most => {
+                batch.push(row);
+                tokens += lengths[row];
+            }
+            _ => {
+                batches.push(vec![row]);
+                tokens = lengths[row];
+            }
+        }
+    }
+    batches
+}
+
+/// `tokens` with a share `p` of them read as the unknown word; a function of (seed, number of the batch).
+pub fn drop_words(texts: &[&[u32]], p: f64, seed: u64, batch: u32) -> Vec<Vec<u32>> {
+    let numbers = Philox::new(seed, WORDS_STREAM, batch);
+    let mut index = 0..;
+    let mut read = |&token: &u32| {
+        let dropped = index.next().is_some_and(|index| numbers.uniform(index) < p);
+        if dropped { Vocabulary::UNKNOWN } else { token }
+    };
+    texts.iter().map(|text| text.iter().map(&mut read).collect()).collect()
 }
 
 /// All rows once, in batches of about one length, for evaluation: the order does not matter there.
@@ -40,12 +80,14 @@ pub fn sorted_batches(lengths: &[usize], batch_size: usize) -> Vec<Vec<usize>> {
     rows.chunks(batch_size).map(<[usize]>::to_vec).collect()
 }
 
-/// What the model reads of a text: the head of it, up to `max_length` tokens; a text without tokens
+/// What the model reads of a text: up to `max_length` tokens of it; a text without tokens
 /// reads as one unknown word, since an LSTM has no state to show before its first step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct View {
     /// Longest text in tokens, if there is a limit.
     pub max_length: Option<usize>,
+    /// What of a longer one is read.
+    pub truncate: Truncate,
     /// Whether the LSTM reads padding up to the batch's longest text.
     pub padding: Padding,
 }
@@ -53,15 +95,30 @@ pub struct View {
 impl View {
     /// As the recipe has it.
     pub fn new(recipe: &Recipe) -> Self {
-        Self { max_length: recipe.train.max_length, padding: recipe.model.padding }
+        Self {
+            max_length: recipe.train.max_length,
+            truncate: recipe.train.truncate,
+            padding: recipe.model.padding,
+        }
     }
 
     /// Tokens of `tokens` that are read.
-    pub fn tokens(self, tokens: &[u32]) -> &[u32] {
+    pub fn tokens(self, tokens: &[u32]) -> Cow<'_, [u32]> {
         if tokens.is_empty() {
-            return &[Vocabulary::UNKNOWN];
+            return Cow::Borrowed(&[Vocabulary::UNKNOWN]);
         }
-        &tokens[..tokens.len().min(self.max_length.unwrap_or(usize::MAX))]
+        let Some(max) = self.max_length.filter(|&max| max < tokens.len()) else {
+            return Cow::Borrowed(tokens);
+        };
+        match self.truncate {
+            Truncate::Head => Cow::Borrowed(&tokens[..max]),
+            Truncate::Tail => Cow::Borrowed(&tokens[tokens.len() - max..]),
+            Truncate::HeadTail => {
+                let head = max / 4;
+                let tail = tokens.len() - (max - head);
+                Cow::Owned([&tokens[..head], &tokens[tail..]].concat())
+            }
+        }
     }
 
     /// Lengths of all texts of a split, as they are read.
@@ -72,7 +129,8 @@ impl View {
 
     /// A batch of texts.
     pub fn batch(self, texts: &[&[u32]]) -> Result<TokenBatch> {
-        let texts: Vec<&[u32]> = texts.iter().map(|tokens| self.tokens(tokens)).collect();
+        let read: Vec<Cow<[u32]>> = texts.iter().map(|tokens| self.tokens(tokens)).collect();
+        let texts: Vec<&[u32]> = read.iter().map(AsRef::as_ref).collect();
         if self.padding == Padding::Mask {
             return Ok(TokenBatch::new(&texts)?);
         }
@@ -128,10 +186,43 @@ mod tests {
     }
 
     #[test]
+    fn batches_keep_to_their_tokens() {
+        let lengths = lengths();
+        let recipe = Recipe::load("tutorial", &["train.batch_tokens=300".into()]).unwrap();
+        let batches = epoch_batches(&lengths, &recipe, 1);
+        let mut rows: Vec<usize> = batches.iter().flatten().copied().collect();
+        rows.sort_unstable();
+        assert_eq!(rows, (0..1000).collect::<Vec<_>>());
+        for batch in &batches {
+            let tokens: usize = batch.iter().map(|&row| lengths[row]).sum();
+            assert!(tokens <= 300 || batch.len() == 1, "{tokens} tokens in {}", batch.len());
+            assert!(batch.len() <= 30);
+        }
+        assert!(batches.iter().any(|batch| batch.len() > 5));
+    }
+
+    #[test]
+    fn words_are_dropped_by_their_share() {
+        let text: Vec<u32> = (10..10_010).collect();
+        let dropped = drop_words(&[&text, &text], 0.2, 1, 3);
+        assert_eq!(dropped, drop_words(&[&text, &text], 0.2, 1, 3));
+        assert_ne!(dropped[0], dropped[1]);
+        let unknown = dropped.iter().flatten().filter(|&&id| id == Vocabulary::UNKNOWN).count();
+        assert!((unknown as f64 / 20_000.0 - 0.2).abs() < 0.01, "{unknown}");
+        let kept = dropped[0].iter().zip(&text).filter(|(read, token)| read == token).count();
+        assert_eq!(kept, text.len() - dropped[0].iter().filter(|&&id| id == 0).count());
+    }
+
+    #[test]
     fn what_is_read_of_a_text() {
-        let view = View { max_length: Some(3), padding: Padding::Mask };
-        assert_eq!(view.tokens(&[5, 6, 7, 8]), [5, 6, 7]);
-        assert_eq!(view.tokens(&[]), [Vocabulary::UNKNOWN]);
+        let view = View { max_length: Some(3), truncate: Truncate::Head, padding: Padding::Mask };
+        assert_eq!(view.tokens(&[5, 6, 7, 8]).as_ref(), [5, 6, 7]);
+        assert_eq!(view.tokens(&[]).as_ref(), [Vocabulary::UNKNOWN]);
+        let tail = View { truncate: Truncate::Tail, ..view };
+        assert_eq!(tail.tokens(&[5, 6, 7, 8]).as_ref(), [6, 7, 8]);
+        let both = View { truncate: Truncate::HeadTail, max_length: Some(5), ..view };
+        assert_eq!(both.tokens(&[1, 2, 3, 4, 5, 6, 7]).as_ref(), [1, 4, 5, 6, 7]);
+        assert_eq!(both.tokens(&[1, 2, 3, 4, 5]).as_ref(), [1, 2, 3, 4, 5]);
         let lengths = |padding| {
             let view = View { padding, ..view };
             view.batch(&[&[5, 6, 7, 8], &[], &[9, 9]]).unwrap().packing().lengths().to_vec()

@@ -8,15 +8,22 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use taper_lstm::weights;
 
+use crate::average::Average;
 use crate::evaluate::Evaluation;
 use crate::metrics::Tally;
 use crate::model::Model;
 use crate::optimizer::Optimizer;
+use crate::recipe::CheckpointPolicy;
 use crate::{Error, Result, atomic, fingerprint};
+
+pub mod policy;
+
+use policy::{Action, Point};
 
 const STATE: &str = "state.json";
 const WEIGHTS: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
+const AVERAGE: &str = "average.safetensors";
 
 /// Where a run stands between two steps. There is no generator state: randomness is a function of
 /// the seed and these numbers.
@@ -34,6 +41,9 @@ pub struct Progress {
     pub evaluations: Vec<(u32, Evaluation)>,
     /// The number of epochs after which the best evaluation was made.
     pub best: Option<u32>,
+    /// For every evaluation, the number of epochs and of optimizer steps before it.
+    #[serde(default)]
+    pub evaluation_steps: Vec<(u32, u32)>,
     /// Seconds of the run so far, over all its processes.
     pub seconds: f64,
 }
@@ -64,6 +74,24 @@ struct State {
 
 const FORMAT: u32 = 1;
 
+const PREFIX: &str = "step-";
+const EVALUATED: &str = "-evaluated";
+
+fn name_of(steps: u32, evaluated: bool) -> String {
+    format!("{PREFIX}{steps:08}{}", if evaluated { EVALUATED } else { "" })
+}
+
+/// What a checkpoint is made of, beside where the run stands.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    /// The weights.
+    pub model: &'a Model,
+    /// The optimizer's moments.
+    pub optimizer: &'a mut Optimizer,
+    /// The averaged weights, where the recipe has them.
+    pub average: Option<&'a Average>,
+}
+
 /// The `checkpoints` folder of a run.
 #[derive(Debug)]
 pub struct Checkpoints {
@@ -71,9 +99,6 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// How many are kept: the newest, and those to fall back on.
-    pub const KEPT: usize = 4;
-
     /// The checkpoints in `folder`.
     pub fn new(folder: PathBuf) -> Self {
         Self { folder }
@@ -90,18 +115,18 @@ impl Checkpoints {
             let entry = entry.map_err(Error::io(&self.folder, "list the folder"))?;
             names.extend(entry.file_name().into_string());
         }
-        names.retain(|name| name.starts_with("step-"));
+        names.retain(|name| name.starts_with(PREFIX));
         names.sort();
         Ok(names)
     }
 
-    /// Writes a checkpoint, then removes the oldest beyond [`Self::KEPT`]. Returns its name.
+    /// Writes a checkpoint, then removes those that the policy does not keep. Returns its name.
     pub fn save(
         &self,
         progress: &Progress,
         metrics_len: u64,
-        model: &Model,
-        optimizer: &Optimizer,
+        parts: &Parts,
+        policy: &CheckpointPolicy,
     ) -> Result<String> {
         fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder, "create the folder"))?;
         let temporary = tempfile::Builder::new()
@@ -109,10 +134,15 @@ impl Checkpoints {
             .tempdir_in(&self.folder)
             .map_err(Error::io(&self.folder, "create a folder in"))?;
         let at = |name: &str| temporary.path().join(name);
-        model.save_weights(&at(WEIGHTS))?;
-        weights::save(&optimizer.state(), &at(OPTIMIZER))?;
+        parts.model.save_weights(&at(WEIGHTS))?;
+        weights::save(&parts.optimizer.state(), &at(OPTIMIZER))?;
+        let mut names = vec![WEIGHTS, OPTIMIZER];
+        if let Some(average) = parts.average {
+            average.model.save_weights(&at(AVERAGE))?;
+            names.push(AVERAGE);
+        }
         let mut files = BTreeMap::new();
-        for name in [WEIGHTS, OPTIMIZER] {
+        for name in names {
             files.insert(name.to_owned(), fingerprint::of_file(&at(name))?);
         }
         let state = State { format: FORMAT, progress: progress.clone(), metrics_len, files };
@@ -122,8 +152,7 @@ impl Checkpoints {
 
         // A name of its own for the same point once it is evaluated, so that nothing is replaced.
         let evaluated = progress.batches == 0 && progress.evaluated();
-        let suffix = if evaluated { "-evaluated" } else { "" };
-        let name = format!("step-{:08}{suffix}", progress.steps);
+        let name = name_of(progress.steps, evaluated);
         let path = self.folder.join(&name);
         if path.exists() {
             // The run came by here before: the same point, so the same bits.
@@ -133,11 +162,61 @@ impl Checkpoints {
         // It is in place: nothing is left to clean up.
         let _ = temporary.keep();
         atomic::sync_folder(&self.folder)?;
-        for old in self.names()?.iter().rev().skip(Self::KEPT) {
-            let old = self.folder.join(old);
-            fs::remove_dir_all(&old).map_err(Error::io(&old, "remove the folder"))?;
+        for action in policy::tidy(policy, &self.points(progress)?, progress.best) {
+            if let Action::Delete(old) = action {
+                let old = self.folder.join(old);
+                fs::remove_dir_all(&old).map_err(Error::io(&old, "remove the folder"))?;
+            }
         }
         Ok(name)
+    }
+
+    /// The checkpoints of a run that stands at `progress`, oldest first.
+    fn points(&self, progress: &Progress) -> Result<Vec<Point>> {
+        let steps_of: BTreeMap<u32, u32> =
+            progress.evaluation_steps.iter().map(|&(epochs, steps)| (steps, epochs)).collect();
+        let points = self.names()?.into_iter().filter_map(|name| {
+            let number = name.strip_prefix(PREFIX)?;
+            let (number, evaluated) = match number.strip_suffix(EVALUATED) {
+                Some(number) => (number, true),
+                None => (number, false),
+            };
+            let steps: u32 = number.parse().ok()?;
+            let evaluated = evaluated.then(|| steps_of.get(&steps).copied()).flatten();
+            Some(Point { name, steps, evaluated })
+        });
+        Ok(points.collect())
+    }
+
+    /// Removes what was written after the checkpoint of this name, if one is named.
+    pub(crate) fn forget_after(&self, name: Option<&str>) -> Result<()> {
+        let Some(name) = name else { return Ok(()) };
+        let names = self.names()?;
+        if !names.iter().any(|known| known == name) {
+            return Err(self.unknown(name, &names));
+        }
+        for later in names.iter().filter(|other| other.as_str() > name) {
+            let later = self.folder.join(later);
+            fs::remove_dir_all(&later).map_err(Error::io(&later, "remove the folder"))?;
+        }
+        Ok(())
+    }
+
+    fn unknown(&self, name: &str, names: &[String]) -> Error {
+        let message = if names.is_empty() {
+            "no such checkpoint, and no other".to_owned()
+        } else {
+            format!("no such checkpoint; there are: {}", names.join(", "))
+        };
+        Error::run(&self.folder.join(name), message)
+    }
+
+    /// The file with the weights that were judged best, while its checkpoint is kept.
+    pub fn best_weights(&self, progress: &Progress) -> Option<PathBuf> {
+        let (best, steps) = (progress.best?, &progress.evaluation_steps);
+        let &(_, steps) = steps.iter().find(|(epochs, _)| *epochs == best)?;
+        let folder = self.folder.join(name_of(steps, true));
+        [AVERAGE, WEIGHTS].map(|file| folder.join(file)).into_iter().find(|path| path.is_file())
     }
 
     /// Restores `name`, or the newest; `None` if there is none at all. Returns where the run stands
@@ -149,18 +228,12 @@ impl Checkpoints {
     pub fn restore(
         &self,
         name: Option<&str>,
-        model: &Model,
-        optimizer: &mut Optimizer,
+        parts: &mut Parts,
     ) -> Result<Option<(Progress, u64)>> {
         let names = self.names()?;
         let name = match name {
             Some(name) if !names.iter().any(|known| known == name) => {
-                let message = if names.is_empty() {
-                    "no such checkpoint, and no other".to_owned()
-                } else {
-                    format!("no such checkpoint; there are: {}", names.join(", "))
-                };
-                return Err(Error::run(&self.folder.join(name), message));
+                return Err(self.unknown(name, &names));
             }
             Some(name) => name,
             None => match names.last() {
@@ -170,9 +243,14 @@ impl Checkpoints {
         };
         let folder = self.folder.join(name);
         let state = self.verify(name).map_err(|error| self.offer(name, &names, &error))?;
-        model.load_weights(&folder.join(WEIGHTS))?;
+        parts.model.load_weights(&folder.join(WEIGHTS))?;
         let moments = weights::load(&folder.join(OPTIMIZER))?;
-        optimizer.restore(state.progress.steps, &moments, &model.vars())?;
+        parts.optimizer.restore(state.progress.steps, &moments, &parts.model.vars())?;
+        if let Some(average) = parts.average {
+            // A recipe that averages only from here on starts at the weights as they are.
+            let file = if state.files.contains_key(AVERAGE) { AVERAGE } else { WEIGHTS };
+            average.model.load_weights(&folder.join(file))?;
+        }
         Ok(Some((state.progress, state.metrics_len)))
     }
 
@@ -187,9 +265,13 @@ impl Checkpoints {
             return Err(Error::run(&path, message));
         }
         for file in [WEIGHTS, OPTIMIZER] {
+            if !state.files.contains_key(file) {
+                return Err(Error::run(&path, format!("does not tell the BLAKE3 of {file}")));
+            }
+        }
+        for (file, written) in &state.files {
             let path = folder.join(file);
-            let found = fingerprint::of_file(&path)?;
-            if state.files.get(file) != Some(&found) {
+            if fingerprint::of_file(&path)? != *written {
                 let message = "not what was written: damaged or cut short (its BLAKE3 differs)";
                 return Err(Error::run(&path, message));
             }

@@ -124,16 +124,25 @@ pub enum Error {
 
     /// Training that went out of bounds.
     #[error(
-        "step {step}: the loss is {loss}, the gradient's norm {gradient_norm}; try a lower \
-         `train.optimizer.learning_rate` or a `train.clip_norm`"
+        "epoch {epoch}, batch {batch} (step {step}): the loss is {loss}, the gradient's norm {gradient_norm}; its texts \
+         are in {}; try a lower `train.optimizer.learning_rate` or a `train.clip_norm`{}",
+        dump.display(), go_on_from(checkpoint.as_deref())
     )]
     Diverged {
+        /// From 1.
+        epoch: u32,
+        /// The epoch's batch, from 1.
+        batch: usize,
         /// The optimizer step, from 1.
         step: u32,
         /// Loss of its batch.
         loss: f64,
         /// L2 norm of its gradient.
         gradient_norm: f64,
+        /// The file with its texts.
+        dump: PathBuf,
+        /// The newest checkpoint before it.
+        checkpoint: Option<String>,
     },
 
     /// A device that cannot be used.
@@ -177,4 +186,10 @@ impl Error {
 
 fn did_you_mean(suggestion: Option<&str>) -> String {
     suggestion.map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
+}
+
+fn go_on_from(checkpoint: Option<&str>) -> String {
+    checkpoint.map_or_else(String::new, |name| {
+        format!(" (`--resume RUN --set … --force` goes on from {name} with it)")
+    })
 }

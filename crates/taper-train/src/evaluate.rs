@@ -10,7 +10,7 @@ use crate::metrics::Tally;
 use crate::{Error, Result};
 
 /// The figures of a split.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The split.
     pub split: String,
@@ -85,6 +85,20 @@ impl<'a> Labelled<'a> {
     pub(crate) fn lengths(&self, view: View) -> Vec<usize> {
         let all = view.lengths(self.split);
         self.rows.iter().map(|&(row, _)| all[row]).collect()
+    }
+
+    /// How many texts each class has.
+    pub(crate) fn counts(&self, class_names: &[String]) -> Vec<u64> {
+        let mut counts = vec![0; class_names.len()];
+        for &(_, label) in &self.rows {
+            counts[label as usize] += 1;
+        }
+        counts
+    }
+
+    /// The split's row of the labelled text `at`.
+    pub(crate) fn row(&self, at: usize) -> usize {
+        self.rows[at].0
     }
 
     /// Token ids and labels of a batch.

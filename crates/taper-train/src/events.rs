@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::evaluate::Evaluation;
+use crate::recipe::Difference;
 
 /// Something that happened; `metrics.jsonl` holds them in this order and shape, tagged by `event`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -18,7 +19,7 @@ pub enum TrainEvent {
         /// Batches already done, if the run was interrupted in the epoch.
         done: usize,
     },
-    /// A batch was learned.
+    /// A step was taken.
     Step {
         /// From 1.
         epoch: u32,
@@ -26,12 +27,14 @@ pub enum TrainEvent {
         batch: usize,
         /// Optimizer steps of the run.
         step: u32,
-        /// Mean loss of the batch before the step, in nats.
+        /// Mean loss of its texts before the step, in nats.
         loss: f64,
-        /// Share of the batch that was right before the step.
+        /// Share of its texts that was right before the step.
         accuracy: f64,
         /// L2 norm of the gradient over all parameters, before clipping.
         gradient_norm: f64,
+        /// The learning rate of the step.
+        learning_rate: f64,
         /// Tokens read.
         tokens: usize,
         /// Seconds the step took.
@@ -71,6 +74,16 @@ pub enum TrainEvent {
         evaluation: Evaluation,
         /// Whether this is the best so far.
         best: bool,
+    },
+    /// The recipe let no more epochs pass without a better one.
+    StoppedEarly {
+        /// The last epoch that was trained.
+        epoch: u32,
+    },
+    /// The run goes on with another recipe than it began with.
+    RecipeChanged {
+        /// What differs.
+        changes: Vec<Difference>,
     },
     /// A checkpoint is on the disk.
     Checkpointed {

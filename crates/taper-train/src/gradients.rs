@@ -1,6 +1,6 @@
 //! The gradients of one step: dense for all parameters but the embedding, whose are a few rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{CpuStorage, DType, Storage, Tensor, Var};
 use rayon::prelude::*;
@@ -18,6 +18,40 @@ pub enum Gradient {
     Dense(Tensor),
     /// Of some rows; all others are zero.
     Rows(RowGradient),
+}
+
+impl Gradient {
+    fn add(self, other: Self) -> Result<Self> {
+        Ok(match (self, other) {
+            (Self::Dense(own), Self::Dense(other)) => Self::Dense((own + other)?),
+            (Self::Rows(own), Self::Rows(other)) => Self::Rows(add_rows(&own, &other)?),
+            (Self::Dense(dense), Self::Rows(rows)) | (Self::Rows(rows), Self::Dense(dense)) => {
+                let at = Tensor::new(rows.rows.as_slice(), dense.device())?;
+                Self::Dense(dense.index_add(&at, &rows.values, 0)?)
+            }
+        })
+    }
+}
+
+/// The sum of two row gradients, each row once.
+fn add_rows(own: &RowGradient, other: &RowGradient) -> Result<RowGradient> {
+    let mut rows = own.rows.clone();
+    let slot_of: HashMap<u32, u32> = rows.iter().copied().zip(0..).collect();
+    let slots: Vec<u32> = other
+        .rows
+        .iter()
+        .map(|row| {
+            slot_of.get(row).copied().unwrap_or_else(|| {
+                rows.push(*row);
+                rows.len() as u32 - 1
+            })
+        })
+        .collect();
+    let (dtype, device) = (own.values.dtype(), own.values.device());
+    let more = Tensor::zeros((rows.len() - own.rows.len(), own.values.dim(1)?), dtype, device)?;
+    let values = Tensor::cat(&[&own.values, &more], 0)?;
+    let values = values.index_add(&Tensor::new(slots, device)?, &other.values, 0)?;
+    Ok(RowGradient { rows, values })
 }
 
 /// Gradients by the parameters' names.
@@ -42,6 +76,18 @@ impl Gradients {
             gradients.insert(EMBEDDING.to_owned(), Gradient::Rows(embedding));
         }
         Self(gradients)
+    }
+
+    /// The sum with the gradients of another batch.
+    pub fn add(mut self, other: Self) -> Result<Self> {
+        for (name, gradient) in other.0 {
+            let sum = match self.0.remove(&name) {
+                Some(own) => own.add(gradient)?,
+                None => gradient,
+            };
+            self.0.insert(name, sum);
+        }
+        Ok(self)
     }
 
     /// The L2 norm over all parameters, summed in the order of their names.
@@ -82,4 +128,31 @@ fn sum_of_squares(values: &Tensor) -> Result<f64> {
     let pieces = all[start..end].par_chunks(PIECE);
     let sums: Vec<f64> = pieces.map(|piece| piece.iter().map(square).sum()).collect();
     Ok(sums.iter().sum())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use candle_core::Device;
+
+    fn rows(rows: &[u32], values: &[[f32; 2]]) -> Gradients {
+        let shape = (values.len(), 2);
+        let values = Tensor::from_vec(values.concat(), shape, &Device::Cpu).unwrap();
+        let gradient = Gradient::Rows(RowGradient { rows: rows.to_vec(), values });
+        Gradients(BTreeMap::from([(EMBEDDING.to_owned(), gradient)]))
+    }
+
+    #[test]
+    fn rows_of_two_batches_are_summed_by_row() {
+        let sum = rows(&[4, 2], &[[1.0, 1.0], [2.0, 2.0]])
+            .add(rows(&[7, 4], &[[5.0, 5.0], [10.0, 10.0]]))
+            .unwrap();
+        let Gradient::Rows(RowGradient { rows, values }) = &sum.0[EMBEDDING] else {
+            panic!("{sum:?}");
+        };
+        assert_eq!(rows, &[4, 2, 7]);
+        let values: Vec<Vec<f32>> = values.to_vec2().unwrap();
+        assert_eq!(values, [[11.0, 11.0], [2.0, 2.0], [5.0, 5.0]]);
+    }
 }

@@ -5,6 +5,7 @@
 //! - [`artifacts`]: typed readers of what [`prepare`](mod@prepare) wrote;
 //! - [`manifest`]: what a prepared folder says about itself;
 //! - [`doctor`]: what is wrong with prepared data; [`trace`](trace()): how one row became what it is;
+//! - [`schedule`], [`stopping`]: the learning rate over a run, and when to end it;
 //! - [`train`](train()): the loop, over a [`Run`]'s folder with its [`checkpoint`]s, telling [`TrainEvent`]s;
 //! - [`Inference`], [`evaluate`](evaluate()) and [`Predictor`]: what a model directory is good for.
 
@@ -20,9 +21,12 @@ pub mod model;
 pub mod optimizer;
 pub mod prepare;
 pub mod recipe;
+pub mod schedule;
 pub mod step;
+pub mod stopping;
 
 mod atomic;
+mod average;
 mod card;
 mod device;
 mod error;

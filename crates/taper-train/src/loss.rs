@@ -1,8 +1,9 @@
 //! How wrong the logits are, and which class they choose.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, Device, Tensor};
 
 use crate::Result;
+use crate::recipe::{ClassWeights, Train};
 
 /// Mean cross-entropy over a batch, in nats.
 ///
@@ -14,6 +15,65 @@ use crate::Result;
 pub fn cross_entropy(logits: &Tensor, labels: &[u32]) -> Result<Tensor> {
     let labels = Tensor::new(labels, logits.device())?;
     Ok(candle_nn::loss::cross_entropy(&class_logits(logits)?, &labels)?)
+}
+
+/// The loss that training lowers: cross-entropy, with weights for classes and smoothed labels if the recipe says so.
+#[derive(Debug, Clone, Default)]
+pub struct Objective {
+    /// A weight for each class; without them every text counts the same.
+    weights: Option<Vec<f64>>,
+    smoothing: f64,
+}
+
+impl Objective {
+    /// As the recipe has it; `counts` are the texts of each class in the training split.
+    pub fn new(recipe: &Train, counts: &[u64]) -> Self {
+        let total: u64 = counts.iter().sum();
+        let classes = counts.iter().filter(|&&count| count > 0).count();
+        let balanced = |&count: &u64| total as f64 / (classes as f64 * count.max(1) as f64);
+        let weights = match recipe.class_weights {
+            ClassWeights::None => None,
+            ClassWeights::Balanced => Some(counts.iter().map(balanced).collect()),
+        };
+        Self { weights, smoothing: recipe.label_smoothing }
+    }
+
+    /// The sum of the labels' weights: what the losses of one step are divided by.
+    pub fn weight(&self, labels: &[u32]) -> f64 {
+        match &self.weights {
+            None => labels.len() as f64,
+            Some(weights) => labels.iter().map(|&label| weights[label as usize]).sum(),
+        }
+    }
+
+    /// A batch's part of a step's mean loss, in nats: its sum over `total`, the weight of all labels of the step.
+    /// With one batch a step it is `torch.nn.CrossEntropyLoss(weight, label_smoothing)`.
+    ///
+    /// # Shapes
+    /// `logits`: `[batch, num_logits]`; result: a scalar
+    pub fn loss(&self, logits: &Tensor, labels: &[u32], total: f64) -> Result<Tensor> {
+        if self.weights.is_none() && self.smoothing == 0.0 {
+            let mean = cross_entropy(logits, labels)?;
+            let share = labels.len() as f64 / total;
+            return if labels.len() as f64 == total { Ok(mean) } else { Ok((mean * share)?) };
+        }
+        let log_probabilities = candle_nn::ops::log_softmax(&class_logits(logits)?, D::Minus1)?;
+        let classes = log_probabilities.dim(D::Minus1)?;
+        // What each class's log-probability counts for.
+        let spread = self.smoothing / classes as f64;
+        let mut targets = vec![0f64; labels.len() * classes];
+        for (row, &label) in targets.chunks_exact_mut(classes).zip(labels) {
+            for (class, target) in row.iter_mut().enumerate() {
+                let hit = if class == label as usize { 1.0 - self.smoothing } else { 0.0 };
+                *target =
+                    (hit + spread) * self.weights.as_ref().map_or(1.0, |weights| weights[class]);
+            }
+        }
+        let targets = Tensor::from_vec(targets, (labels.len(), classes), &Device::Cpu)?
+            .to_dtype(logits.dtype())?
+            .to_device(logits.device())?;
+        Ok(((log_probabilities * targets)?.sum_all()? * (-1.0 / total))?)
+    }
 }
 
 /// Probability of every class, `[batch, classes]`.
@@ -64,6 +124,41 @@ mod tests {
             let expected = (1.0 / (1.0 + (-x).exp()) - y as f64) / 5.0;
             assert!((g - expected).abs() < 1e-12, "{g} at {x}, {y}");
         }
+    }
+
+    /// `torch.nn.CrossEntropyLoss(weight=[1, 2, 0.5], label_smoothing=0.1)` of `PyTorch` 2.15, in f64.
+    #[test]
+    fn weighted_and_smoothed_as_in_pytorch() {
+        let logits = [[0.5f64, -1.0, 2.0], [1.5, 0.25, -0.75], [-2.0, 0.5, 0.0], [0.1, 0.2, 0.3]];
+        let logits = Tensor::new(&logits, &Device::Cpu).unwrap();
+        let labels = [2, 0, 1, 1];
+        let objective = Objective { weights: Some(vec![1.0, 2.0, 0.5]), smoothing: 0.1 };
+        let total = objective.weight(&labels);
+        let loss = objective.loss(&logits, &labels, total).unwrap().to_scalar::<f64>().unwrap();
+        assert!((loss - 0.736_965_400_809_807_4).abs() < 1e-12, "{loss}");
+        // In two batches, the same.
+        let part = |from: usize| {
+            let logits = logits.narrow(0, from, 2).unwrap();
+            let loss = objective.loss(&logits, &labels[from..from + 2], total).unwrap();
+            loss.to_scalar::<f64>().unwrap()
+        };
+        assert!((part(0) + part(2) - loss).abs() < 1e-12);
+        let plain = Objective::default();
+        let whole = plain.loss(&logits, &labels, 4.0).unwrap().to_scalar::<f64>().unwrap();
+        let half = |from: usize| {
+            let logits = logits.narrow(0, from, 2).unwrap();
+            let loss = plain.loss(&logits, &labels[from..from + 2], 4.0).unwrap();
+            loss.to_scalar::<f64>().unwrap()
+        };
+        assert!((half(0) + half(2) - whole).abs() < 1e-12);
+    }
+
+    #[test]
+    fn balanced_classes_weigh_the_same_together() {
+        let recipe = Train { class_weights: ClassWeights::Balanced, ..Train::default() };
+        let objective = Objective::new(&recipe, &[30, 10, 0]);
+        assert_eq!(objective.weights.as_deref().unwrap()[..2], [40.0 / 60.0, 2.0]);
+        assert!((objective.weight(&[0, 0, 0, 1]) - 4.0).abs() < 1e-12);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use taper_text::{Tokenizer, Vocabulary};
 use crate::artifacts::{Embeddings, TOKENIZER};
 use crate::batch::View;
 use crate::gradients::EMBEDDING;
-use crate::recipe::{self, Model as ModelTable, Pooling, Recipe};
+use crate::recipe::{self, Model as ModelTable, Pooling, Recipe, Truncate};
 use crate::{Error, Result, atomic, fingerprint};
 
 /// The files of a model directory, beside the tokenizer's.
@@ -38,6 +38,9 @@ pub struct ModelConfig {
     pub dimensions: usize,
     /// Longest text in tokens the model was trained on, if there was a limit.
     pub max_length: Option<usize>,
+    /// What of a longer text the model reads.
+    #[serde(default)]
+    pub truncate: Truncate,
     /// The network, as the recipe has it.
     pub model: ModelTable,
     /// BLAKE3 of `tokenizer.json`: ids of another tokenizer would mean other words.
@@ -47,6 +50,26 @@ pub struct ModelConfig {
 impl ModelConfig {
     /// The version this crate reads and writes.
     pub const FORMAT: u32 = 1;
+
+    /// That of a model that `recipe` trains, on texts with these classes and this many words.
+    pub fn of_recipe(
+        recipe: &Recipe,
+        class_names: &[String],
+        vocabulary_size: usize,
+        tokenizer_blake3: String,
+    ) -> Self {
+        Self {
+            format: Self::FORMAT,
+            taper: env!("CARGO_PKG_VERSION").into(),
+            class_names: class_names.to_vec(),
+            vocabulary_size,
+            dimensions: recipe.vectors.dimensions,
+            max_length: recipe.train.max_length,
+            truncate: recipe.train.truncate,
+            model: recipe.model.clone(),
+            tokenizer_blake3,
+        }
+    }
 
     /// The classifier's shape.
     fn classifier(&self) -> ClassifierConfig {
@@ -59,6 +82,8 @@ impl ModelConfig {
                 num_layers,
                 bidirectional,
                 dropout: dropout.between_layers,
+                variational: dropout.variational,
+                weight_dropout: dropout.weight,
                 ..LstmConfig::new(self.dimensions, hidden_size)
             },
             pooling: match pooling {
@@ -66,17 +91,19 @@ impl ModelConfig {
                 Pooling::Max => taper_lstm::Pooling::Max,
                 Pooling::Mean => taper_lstm::Pooling::Mean,
                 Pooling::Concat => taper_lstm::Pooling::LastMaxMean,
+                Pooling::Attention => taper_lstm::Pooling::Attention,
             },
             // Two classes need one number: the log-odds of the second.
             num_logits: if self.class_names.len() == 2 { 1 } else { self.class_names.len() },
             embedding_dropout: dropout.embedding,
+            token_dropout: dropout.vocabulary,
             output_dropout: dropout.output,
         }
     }
 
     /// What the model reads of a text.
     pub fn view(&self) -> View {
-        View { max_length: self.max_length, padding: self.model.padding }
+        View { max_length: self.max_length, truncate: self.truncate, padding: self.model.padding }
     }
 
     /// Reads `config.json` of a model directory.
@@ -214,23 +241,4 @@ impl Model {
         model.load_weights(&directory.join(WEIGHTS))?;
         Ok((model, tokenizer))
     }
-}
-
-/// The configuration of a model trained by `recipe` on data with these classes.
-pub(crate) fn config_of(
-    recipe: &Recipe,
-    class_names: &[String],
-    vocabulary_size: usize,
-    tokenizer: &Path,
-) -> Result<ModelConfig> {
-    Ok(ModelConfig {
-        format: ModelConfig::FORMAT,
-        taper: env!("CARGO_PKG_VERSION").into(),
-        class_names: class_names.to_vec(),
-        vocabulary_size,
-        dimensions: recipe.vectors.dimensions,
-        max_length: recipe.train.max_length,
-        model: recipe.model.clone(),
-        tokenizer_blake3: fingerprint::of_file(tokenizer)?,
-    })
 }

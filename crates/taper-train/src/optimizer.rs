@@ -1,11 +1,11 @@
-//! Adam and `AdamW` whose whole state can be saved, with row-sparse gradients and one pass a tensor.
+//! Adam, `AdamW` and SGD whose whole state can be saved, with row-sparse gradients and one pass a tensor.
 
 use std::collections::BTreeMap;
 
 use candle_core::{Tensor, Var};
 use taper_lstm::RowGradient;
 
-use crate::gradients::{Gradient, Gradients};
+use crate::gradients::{EMBEDDING, Gradient, Gradients};
 use crate::recipe::{Optimizer as Settings, OptimizerKind};
 use crate::{Error, Result};
 
@@ -13,7 +13,7 @@ mod inplace;
 
 use inplace::{Decay, Power, Scatter, Update};
 
-/// Adam (Kingma and Ba 2015) or `AdamW` (Loshchilov and Hutter 2019), as `torch.optim` has them.
+/// Adam (Kingma and Ba 2015), `AdamW` (Loshchilov and Hutter 2019) or SGD, as `torch.optim` has them.
 ///
 /// A parameter without a gradient in a step is left alone; a row without one, in a row-sparse
 /// gradient, has a gradient of zero: its moments decay and it still moves, as in dense Adam.
@@ -24,11 +24,11 @@ pub struct Optimizer {
     moments: BTreeMap<String, Moments>,
 }
 
-/// Running means of a parameter's gradients and of their squares.
+/// Running means of a parameter's gradients and of their squares; SGD has the sum of gradients alone.
 #[derive(Debug, Clone)]
 struct Moments {
     first: Var,
-    second: Var,
+    second: Option<Var>,
 }
 
 impl Optimizer {
@@ -42,8 +42,13 @@ impl Optimizer {
         self.steps
     }
 
-    /// Moves every parameter that has a gradient.
-    pub fn step(&mut self, vars: &BTreeMap<String, Var>, gradients: &Gradients) -> Result<()> {
+    /// Moves every parameter that has a gradient, by `rate` times the step size of the settings.
+    pub fn step(
+        &mut self,
+        vars: &BTreeMap<String, Var>,
+        gradients: &Gradients,
+        rate: f64,
+    ) -> Result<()> {
         self.steps += 1;
         for (name, gradient) in &gradients.0 {
             let Some(var) = vars.get(name) else {
@@ -54,31 +59,54 @@ impl Optimizer {
             };
             if !self.moments.contains_key(name) {
                 let zeros = || Var::from_tensor(&var.zeros_like()?);
-                let moments = Moments { first: zeros()?, second: zeros()? };
+                let second = match self.settings.kind {
+                    OptimizerKind::Sgd => None,
+                    OptimizerKind::Adam | OptimizerKind::AdamW => Some(zeros()?),
+                };
+                let moments = Moments { first: zeros()?, second };
                 self.moments.insert(name.clone(), moments);
             }
-            self.update(var, gradient, &self.moments[name])?;
+            let Settings { learning_rate, embedding_rate, embedding_frozen_steps, .. } =
+                self.settings;
+            let (rate, frozen) = match name.as_str() {
+                EMBEDDING => (rate * embedding_rate, embedding_frozen_steps),
+                _ => (rate, 0),
+            };
+            let steps = self.steps.saturating_sub(frozen).max(1);
+            self.update(var, gradient, &self.moments[name], rate * learning_rate, steps)?;
         }
         Ok(())
     }
 
-    fn update(&self, var: &Var, gradient: &Gradient, moments: &Moments) -> Result<()> {
-        let Settings { kind, learning_rate, beta1, beta2, epsilon, weight_decay } = self.settings;
+    /// The parameter's step number `steps`, from 1.
+    fn update(
+        &self,
+        var: &Var,
+        gradient: &Gradient,
+        Moments { first, second }: &Moments,
+        learning_rate: f64,
+        steps: u32,
+    ) -> Result<()> {
+        let Settings { kind, beta1, beta2, epsilon, weight_decay, .. } = self.settings;
         let gradient = match (gradient, kind) {
-            // PyTorch's Adam adds the decay to the gradient, which makes every row's dense.
-            (gradient, OptimizerKind::Adam) if weight_decay > 0.0 => {
+            // PyTorch's Adam and SGD add the decay to the gradient, which makes every row's dense.
+            (gradient, OptimizerKind::Adam | OptimizerKind::Sgd) if weight_decay > 0.0 => {
                 let decay = (var.as_detached_tensor() * weight_decay)?;
                 Gradient::Dense((dense(gradient, var)? + decay)?)
             }
             (gradient, _) => gradient.clone(),
         };
-        let steps = f64::from(self.steps);
+        let Some(second) = second else {
+            return self.descend(var, &gradient, first, learning_rate);
+        };
+        let moments = [first, second];
+        let steps = f64::from(steps);
         let update = Update {
             step_size: learning_rate / (1.0 - beta1.powf(steps)),
             denominator_scale: 1.0 / (1.0 - beta2.powf(steps)).sqrt(),
             epsilon,
             shrink: match kind {
-                OptimizerKind::Adam => 1.0,
+                OptimizerKind::Adam | OptimizerKind::Sgd => 1.0,
                 OptimizerKind::AdamW => 1.0 - learning_rate * weight_decay,
             },
         };
@@ -93,12 +121,35 @@ impl Optimizer {
         }
     }
 
+    /// `torch.optim.SGD`: buffer = momentum * buffer + gradient (the first time the gradient alone, which is the same
+    /// as from a buffer of zeros), and the parameter follows it.
+    fn descend(
+        &self,
+        var: &Var,
+        gradient: &Gradient,
+        buffer: &Var,
+        learning_rate: f64,
+    ) -> Result<()> {
+        let Settings { momentum, nesterov, .. } = self.settings;
+        let gradient = dense(gradient, var)?;
+        let moved = if momentum == 0.0 {
+            gradient
+        } else {
+            let sum = ((buffer.as_detached_tensor() * momentum)? + &gradient)?;
+            buffer.set(&sum)?;
+            if nesterov { (gradient + (sum * momentum)?)? } else { sum }
+        };
+        Ok(var.set(&(var.as_detached_tensor() - (moved * learning_rate)?)?)?)
+    }
+
     /// All moments, as `first.NAME` and `second.NAME`; with [`Self::steps`] the whole state.
     pub fn state(&self) -> BTreeMap<String, Tensor> {
         let mut state = BTreeMap::new();
         for (name, Moments { first, second }) in &self.moments {
             state.insert(format!("first.{name}"), first.as_detached_tensor());
-            state.insert(format!("second.{name}"), second.as_detached_tensor());
+            if let Some(second) = second {
+                state.insert(format!("second.{name}"), second.as_detached_tensor());
+            }
         }
         state
     }
@@ -114,29 +165,38 @@ impl Optimizer {
         vars: &BTreeMap<String, Var>,
     ) -> Result<()> {
         let mut moments = BTreeMap::new();
+        let mut taken = 0;
         for (name, var) in vars {
-            let get = |which: &str| state.get(&format!("{which}.{name}"));
-            let (Some(first), Some(second)) = (get("first"), get("second")) else {
-                continue;
+            let get = |which: &str| -> Result<Option<Var>> {
+                let Some(moment) = state.get(&format!("{which}.{name}")) else { return Ok(None) };
+                if moment.dims() != var.dims() {
+                    let (found, expected) = (moment.dims(), var.dims());
+                    let message =
+                        format!("moments of shape {found:?}; the parameter has {expected:?}");
+                    return Err(Error::Run { path: name.into(), message });
+                }
+                Ok(Some(Var::from_tensor(&moment.to_device(var.device())?)?))
             };
-            if first.dims() != var.dims() || second.dims() != var.dims() {
-                return Err(Error::Run {
-                    path: name.into(),
-                    message: format!(
-                        "moments of shape {:?} and {:?}; the parameter has {:?}",
-                        first.dims(),
-                        second.dims(),
-                        var.dims()
-                    ),
-                });
+            let second = match self.settings.kind {
+                OptimizerKind::Sgd => None,
+                OptimizerKind::Adam | OptimizerKind::AdamW => get("second")?,
+            };
+            if let Some(first) = get("first")? {
+                taken += 1 + usize::from(second.is_some());
+                moments.insert(name.clone(), Moments { first, second });
             }
-            let copy = |moment: &Tensor| Var::from_tensor(&moment.to_device(var.device())?);
-            moments.insert(name.clone(), Moments { first: copy(first)?, second: copy(second)? });
         }
-        if 2 * moments.len() != state.len() {
+        let whole = self.settings.kind == OptimizerKind::Sgd
+            || moments.values().all(|moments| moments.second.is_some());
+        if taken != state.len() || !whole {
             return Err(Error::Run {
                 path: "optimizer".into(),
-                message: format!("{} moments for {} parameters", state.len(), moments.len()),
+                message: format!(
+                    "{} moments, of which {taken} belong to {} of the parameters; another model or another \
+                     `train.optimizer.kind` made them",
+                    state.len(),
+                    moments.len()
+                ),
             });
         }
         (self.steps, self.moments) = (steps, moments);
@@ -148,7 +208,7 @@ impl Optimizer {
 fn update_in_place(
     var: &Var,
     gradient: &Gradient,
-    Moments { first, second }: &Moments,
+    [first, second]: [&Var; 2],
     [beta1, beta2]: [f64; 2],
     update: &Update,
 ) -> Result<()> {
@@ -172,7 +232,7 @@ fn update_in_place(
 fn update_on_cuda(
     var: &Var,
     gradient: &Gradient,
-    Moments { first, second }: &Moments,
+    [first, second]: [&Var; 2],
     [beta1, beta2]: [f64; 2],
     update: &Update,
 ) -> Result<()> {
@@ -197,7 +257,7 @@ fn update_on_cuda(
 fn update_by_tensors(
     var: &Var,
     gradient: &Gradient,
-    Moments { first, second }: &Moments,
+    [first, second]: [&Var; 2],
     [beta1, beta2]: [f64; 2],
     update: &Update,
 ) -> Result<()> {

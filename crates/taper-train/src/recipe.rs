@@ -15,10 +15,14 @@
 //! Every key has a default (those of a small, honest set-up), unknown keys are errors, and limits are written once: in
 //! the schema that [`Recipe::schema`] prints and that [`Recipe::check`] enforces.
 
+mod checkpoints;
 mod data;
+mod difference;
 mod document;
 mod embedded;
 mod model;
+mod optimizer;
+mod schedule;
 mod schema;
 mod source;
 #[cfg(test)]
@@ -31,11 +35,15 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use checkpoints::CheckpointPolicy;
 pub use data::{Case, Data, DropLeaks, HoldOut, HoldOutBy, Missing, Text, Vectors};
+pub use difference::Difference;
 pub use model::{Dropout, Model, Padding, Pooling};
+pub use optimizer::{Optimizer, OptimizerKind};
+pub use schedule::{Schedule, ScheduleKind};
 pub use source::{Columns, Csv, Files, OnError, SourceFormat};
 pub use train::{
-    Activations, Evaluate, EvaluateOn, Optimizer, OptimizerKind, Precision, Select, Train,
+    Activations, ClassWeights, Evaluate, EvaluateOn, Precision, Select, Train, Truncate,
 };
 
 use crate::{Error, Result};
@@ -162,6 +170,27 @@ impl Recipe {
                 message: "`train.select` = \"best\" with `train.evaluate_on` = \"test\" would choose the model by the \
                           test split; evaluate on \"validation\" or select the \"last\" epoch"
                     .to_owned(),
+            });
+        }
+        if self.train.patience.is_some() && self.train.evaluate_on == EvaluateOn::Test {
+            return Err(Error::RecipeConflict {
+                message: "`train.patience` with `train.evaluate_on` = \"test\" would choose the epoch by the test \
+                          split; evaluate on \"validation\", or leave `patience` out"
+                    .to_owned(),
+            });
+        }
+        let Optimizer { kind, momentum, nesterov, .. } = self.train.optimizer;
+        if kind != OptimizerKind::Sgd && (momentum != 0.0 || nesterov) {
+            return Err(Error::RecipeConflict {
+                message: "`train.optimizer.momentum` and `nesterov` are of `kind` = \"sgd\"; Adam has `beta1`"
+                    .to_owned(),
+            });
+        }
+        if nesterov && momentum == 0.0 {
+            return Err(Error::RecipeConflict {
+                message:
+                    "`train.optimizer.nesterov` looks ahead by `momentum`, which is 0; 0.9 is usual"
+                        .to_owned(),
             });
         }
         Ok(())

@@ -5,6 +5,8 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use taper_corpus::Record;
 
 use crate::artifacts::{Prepared, TOKENIZER};
 use crate::checkpoint::Checkpoints;
@@ -12,11 +14,14 @@ use crate::events::TrainEvent;
 use crate::lock::{self, Lock};
 use crate::manifest::Stage;
 use crate::model::{self, ModelConfig};
-use crate::{Error, Recipe, Result, atomic};
+use crate::recipe::Difference;
+use crate::step::StepReport;
+use crate::{Error, Recipe, Result, atomic, fingerprint};
 
 const RECIPE: &str = "recipe.toml";
 const METRICS: &str = "metrics.jsonl";
 const PREPARED: &str = "prepared.json";
+const DIVERGED: &str = "diverged.json";
 
 /// A run's folder, locked against other processes for as long as this lives.
 #[derive(Debug)]
@@ -24,6 +29,7 @@ pub struct Run {
     folder: PathBuf,
     recipe: Recipe,
     metrics: File,
+    changes: Vec<Difference>,
     _lock: Lock,
 }
 
@@ -50,7 +56,8 @@ impl Run {
         let path = prepared.tokenizer_path();
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
         atomic::write(&tokenizer, &bytes)?;
-        model::config_of(recipe, &manifest.class_names, manifest.vocabulary, &tokenizer)?
+        let blake3 = fingerprint::of_file(&tokenizer)?;
+        ModelConfig::of_recipe(recipe, &manifest.class_names, manifest.vocabulary, blake3)
             .write(folder)?;
         let reference = PreparedReference {
             path: fs::canonicalize(prepared.folder()).map_err(Error::io(&path, "resolve"))?,
@@ -66,6 +73,7 @@ impl Run {
             metrics: open_metrics(folder)?,
             folder: folder.into(),
             recipe: recipe.clone(),
+            changes: Vec::new(),
             _lock: lock,
         })
     }
@@ -90,7 +98,56 @@ impl Run {
     pub fn open(folder: &Path) -> Result<Self> {
         let recipe = Self::recipe_of(folder)?;
         let lock = Lock::exclusive(folder)?;
-        Ok(Self { metrics: open_metrics(folder)?, folder: folder.into(), recipe, _lock: lock })
+        let (metrics, changes) = (open_metrics(folder)?, Vec::new());
+        Ok(Self { metrics, folder: folder.into(), recipe, changes, _lock: lock })
+    }
+
+    /// Opens a run to go on with it by another recipe: from the checkpoint of this name, or the newest.
+    ///
+    /// Checkpoints after that one are of the recipe that was, and are removed. What changes is told in
+    /// `metrics.jsonl`, once training goes on.
+    ///
+    /// # Errors
+    /// If the change needs other data or another network, or `force` is not given: the error tells all that differs.
+    pub fn open_changed(
+        folder: &Path,
+        recipe: &Recipe,
+        checkpoint: Option<&str>,
+        force: bool,
+    ) -> Result<Self> {
+        let mut run = Self::open(folder)?;
+        let changes = run.recipe.differences(recipe)?;
+        if changes.is_empty() {
+            return Ok(run);
+        }
+        let list: Vec<String> = changes.iter().map(|change| format!("  {change}")).collect();
+        let list = list.join("\n");
+        if let Some(change) = changes.iter().find(|change| !may_change(&change.key)) {
+            let key = &change.key;
+            let message = format!(
+                "`{key}` cannot change within a run: it decides the data or the network; begin a new run. The recipes \
+                 differ in\n{list}"
+            );
+            return Err(Error::run(folder, message));
+        }
+        if !force {
+            let message = format!(
+                "the recipe is not the one the run began with; `--force` goes on with it all the same:\n{list}"
+            );
+            return Err(Error::run(folder, message));
+        }
+        run.checkpoints().forget_after(checkpoint)?;
+        let config = ModelConfig { model: recipe.model.clone(), ..run.model_config()? };
+        config.write(folder)?;
+        atomic::write(&folder.join(RECIPE), recipe.to_toml()?.as_bytes())?;
+        run.recipe = recipe.clone();
+        run.changes = changes;
+        Ok(run)
+    }
+
+    /// What [`Self::open_changed`] changed; empty from the second call on.
+    pub(crate) fn take_changes(&mut self) -> Vec<Difference> {
+        std::mem::take(&mut self.changes)
     }
 
     /// The recipe of the run in `folder`.
@@ -150,6 +207,41 @@ impl Run {
         self.folder.join(model::WEIGHTS)
     }
 
+    /// Puts weights of a checkpoint in the model's place.
+    pub(crate) fn adopt_weights(&self, path: &Path) -> Result<()> {
+        let bytes = fs::read(path).map_err(Error::io(path, "read"))?;
+        atomic::write(&self.weights_path(), &bytes)
+    }
+
+    /// Writes the texts of a step that could not be taken, with what was found; returns the file's path.
+    pub(crate) fn dump_batch(
+        &self,
+        epoch: u32,
+        batch: usize,
+        step: u32,
+        report: &StepReport,
+        texts: &[Record],
+    ) -> Result<PathBuf> {
+        let path = self.folder.join(DIVERGED);
+        let texts: Vec<_> = texts
+            .iter()
+            .map(|record| json!({"id": record.id, "label": record.label, "text": record.text}))
+            .collect();
+        // JSON has no NaN and no infinity: as words.
+        let document = json!({
+            "epoch": epoch,
+            "batch": batch,
+            "step": step,
+            "loss": report.loss.to_string(),
+            "gradient_norm": report.gradient_norm.to_string(),
+            "texts": texts,
+        });
+        let bytes = serde_json::to_vec_pretty(&document)
+            .map_err(|error| Error::run(&path, format!("cannot be written as JSON: {error}")))?;
+        atomic::write(&path, &bytes)?;
+        Ok(path)
+    }
+
     /// Its checkpoints.
     pub fn checkpoints(&self) -> Checkpoints {
         Checkpoints::new(self.folder.join("checkpoints"))
@@ -183,6 +275,13 @@ impl Run {
     pub(crate) fn write_card(&self, card: &str) -> Result<()> {
         atomic::write(&self.folder.join(model::CARD), card.as_bytes())
     }
+}
+
+/// Whether a run may go on with another value of a recipe's key: not where the data or the network depend on it.
+fn may_change(key: &str) -> bool {
+    const FIXED: [&str; 3] = ["train.max_length", "train.truncate", "train.optimizer.kind"];
+    let of_training = key.starts_with("train.") || key.starts_with("model.dropout.");
+    (of_training && !FIXED.contains(&key)) || key == "seed" || key == "description"
 }
 
 fn fingerprint_of(prepared: &Prepared) -> String {

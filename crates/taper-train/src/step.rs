@@ -2,18 +2,27 @@
 
 use taper_lstm::TokenBatch;
 
+use crate::Result;
 use crate::evaluate::count_correct;
 use crate::gradients::Gradients;
-use crate::loss::{cross_entropy, predicted_classes};
+use crate::loss::{Objective, predicted_classes};
 use crate::model::Model;
 use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
-use crate::{Error, Result};
+
+/// Texts and what they are.
+#[derive(Debug, Clone)]
+pub struct LabelledBatch {
+    /// The texts' ids.
+    pub tokens: TokenBatch,
+    /// A class a text.
+    pub labels: Vec<u32>,
+}
 
 /// What a step saw.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepReport {
-    /// Mean loss of the batch before the step, in nats.
+    /// Mean loss of the texts before the step, in nats: what the objective lowers.
     pub loss: f64,
     /// Texts that were right before the step.
     pub correct: usize,
@@ -21,31 +30,48 @@ pub struct StepReport {
     pub gradient_norm: f64,
 }
 
-/// Learns one batch.
-///
-/// # Errors
-/// If the loss or the gradient is not finite; the parameters are then as before the step.
+impl StepReport {
+    /// Whether the step was taken: not if the loss or the gradient is infinite or no number.
+    pub fn is_finite(&self) -> bool {
+        self.loss.is_finite() && self.gradient_norm.is_finite()
+    }
+}
+
+/// Learns the batches of one step, by `rate` times the optimizer's step size. Where the report
+/// [is not finite](StepReport::is_finite), the parameters are as before.
 pub fn step(
     model: &Model,
     optimizer: &mut Optimizer,
     recipe: &Recipe,
-    batch: &TokenBatch,
-    labels: &[u32],
+    objective: &Objective,
+    batches: &[LabelledBatch],
+    rate: f64,
 ) -> Result<StepReport> {
-    let step = optimizer.steps();
-    let output = model.classifier.forward_train(batch, recipe.seed, step)?;
-    let loss = cross_entropy(&output.logits, labels)?;
-    let correct = count_correct(&predicted_classes(&output.logits)?, labels);
-    let frozen = recipe.train.freeze_embedding;
-    let mut gradients = Gradients::collect(output.backward(&loss)?, &model.vars(), frozen);
-    let gradient_norm = gradients.norm()?;
-    let loss = f64::from(loss.to_scalar::<f32>()?);
-    if !loss.is_finite() || !gradient_norm.is_finite() {
-        return Err(Error::Diverged { step: step + 1, loss, gradient_norm });
+    let total = batches.iter().map(|batch| objective.weight(&batch.labels)).sum();
+    let frozen = recipe.train.freeze_embedding
+        || optimizer.steps() < recipe.train.optimizer.embedding_frozen_steps;
+    // Each batch of a run has its own dropout masks.
+    let first = optimizer.steps() * recipe.train.accumulate as u32;
+    let mut gradients: Option<Gradients> = None;
+    let mut report = StepReport { loss: 0.0, correct: 0, gradient_norm: 0.0 };
+    for (number, LabelledBatch { tokens, labels }) in (first..).zip(batches) {
+        let output = model.classifier.forward_train(tokens, recipe.seed, number)?;
+        let loss = objective.loss(&output.logits, labels, total)?;
+        report.loss += f64::from(loss.to_scalar::<f32>()?);
+        report.correct += count_correct(&predicted_classes(&output.logits)?, labels);
+        let collected = Gradients::collect(output.backward(&loss)?, &model.vars(), frozen);
+        gradients = Some(match gradients {
+            None => collected,
+            Some(sum) => sum.add(collected)?,
+        });
     }
-    if let Some(max_norm) = recipe.train.clip_norm {
-        gradients.clip(gradient_norm, max_norm)?;
+    let mut gradients = gradients.unwrap_or_default();
+    report.gradient_norm = gradients.norm()?;
+    if report.is_finite() {
+        if let Some(max_norm) = recipe.train.clip_norm {
+            gradients.clip(report.gradient_norm, max_norm)?;
+        }
+        optimizer.step(&model.vars(), &gradients, rate)?;
     }
-    optimizer.step(&model.vars(), &gradients)?;
-    Ok(StepReport { loss, correct, gradient_norm })
+    Ok(report)
 }

@@ -7,19 +7,23 @@ use std::time::Instant;
 use candle_core::Device;
 use taper_lstm::Quantization;
 
-use crate::Result;
 use crate::artifacts::{EncodedSplit, Prepared};
-use crate::batch::epoch_batches;
+use crate::average::Average;
+use crate::batch::{drop_words, epoch_batches};
 use crate::card;
-use crate::checkpoint::Progress;
+use crate::checkpoint::{Parts, Progress, policy};
 use crate::evaluate::{Evaluation, Labelled, evaluate};
 use crate::events::TrainEvent;
 use crate::inference::Inference;
+use crate::loss::Objective;
 use crate::model::Model;
 use crate::optimizer::Optimizer;
 use crate::recipe::{Evaluate, Recipe, Select};
 use crate::run::Run;
-use crate::step::step;
+use crate::schedule;
+use crate::step::{LabelledBatch, StepReport, step};
+use crate::stopping::patience_is_out;
+use crate::{Error, Result};
 
 /// How a call of [`train`] ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +54,10 @@ pub struct Summary {
 ///
 /// `checkpoint` names the one to resume from; without it the newest is taken, or the start. When
 /// `stop` becomes true, the run stops after the step at hand, with a checkpoint.
+///
+/// # Errors
+/// Among others [`Error::Diverged`], where a loss is infinite or no number: the batch is in the run's folder then, and
+/// the checkpoints are as they were.
 pub fn train(
     run: &mut Run,
     prepared: &Prepared,
@@ -66,7 +74,7 @@ pub fn train(
         if trainer.evaluation_is_due() && !trainer.evaluate_epoch(&held_out)? {
             return trainer.interrupted();
         }
-        if trainer.progress.epochs as usize == trainer.recipe.train.epochs {
+        if trainer.is_over()? {
             return trainer.finish();
         }
         if !trainer.learn_epoch(&training)? {
@@ -84,10 +92,14 @@ struct Trainer<'a> {
     stop: &'a AtomicBool,
     listen: &'a mut dyn FnMut(&TrainEvent),
     model: Model,
+    /// The weights that are judged and saved, where they are not the model's own.
+    average: Option<Average>,
     optimizer: Optimizer,
     progress: Progress,
     /// Since the last addition to `progress.seconds`.
     clock: Instant,
+    /// Optimizer steps at the last checkpoint.
+    saved: u32,
 }
 
 impl<'a> Trainer<'a> {
@@ -100,14 +112,57 @@ impl<'a> Trainer<'a> {
         listen: &'a mut dyn FnMut(&TrainEvent),
     ) -> Result<Self> {
         let recipe = run.recipe().clone();
-        let model =
-            Model::for_training(run.model_config()?, &recipe, prepared.embeddings()?, device)?;
+        let new = || {
+            let embeddings = prepared.embeddings()?;
+            Model::for_training(run.model_config()?, &recipe, embeddings, device)
+        };
+        let model = new()?;
+        let average = match recipe.train.ema {
+            Some(decay) => Some(Average::new(new()?, decay)),
+            None => None,
+        };
         let mut optimizer = Optimizer::new(&recipe.train.optimizer);
-        let restored = run.checkpoints().restore(checkpoint, &model, &mut optimizer)?;
+        let checkpoints = run.checkpoints();
+        let mut parts =
+            Parts { model: &model, optimizer: &mut optimizer, average: average.as_ref() };
+        let restored = checkpoints.restore(checkpoint, &mut parts)?;
         let (progress, metrics_len) = restored.unwrap_or_default();
         run.truncate_metrics(metrics_len)?;
-        let clock = Instant::now();
-        Ok(Self { run, recipe, prepared, stop, listen, model, optimizer, progress, clock })
+        if recipe.train.select == Select::Best
+            && let Some(best) = checkpoints.best_weights(&progress)
+        {
+            // Those in the run's folder may be of an epoch that is still to come.
+            run.adopt_weights(&best)?;
+        }
+        let (clock, saved) = (Instant::now(), progress.steps);
+        let changes = run.take_changes();
+        #[rustfmt::skip]
+        let mut trainer = Self {
+            run, recipe, prepared, stop, listen, model, average, optimizer, progress, clock, saved,
+        };
+        if !changes.is_empty() {
+            trainer.emit(&TrainEvent::RecipeChanged { changes })?;
+        }
+        Ok(trainer)
+    }
+
+    /// The weights to judge and to keep.
+    fn judged(&self) -> &Model {
+        self.average.as_ref().map_or(&self.model, |average| &average.model)
+    }
+
+    /// Whether no epoch is left, or patience is out.
+    fn is_over(&mut self) -> Result<bool> {
+        let Progress { epochs, batches, .. } = self.progress;
+        if epochs as usize >= self.recipe.train.epochs {
+            return Ok(true);
+        }
+        let patience = self.recipe.train.patience;
+        let out = batches == 0 && patience_is_out(&self.progress.evaluations, patience);
+        if out {
+            self.emit(&TrainEvent::StoppedEarly { epoch: epochs })?;
+        }
+        Ok(out)
     }
 
     /// Whether the weights as they stand, between two epochs, are still to be judged.
@@ -128,33 +183,47 @@ impl<'a> Trainer<'a> {
     fn learn_epoch(&mut self, training: &EncodedSplit) -> Result<bool> {
         let view = self.model.config.view();
         let labelled = Labelled::new(training, "train")?;
+        let objective =
+            Objective::new(&self.recipe.train, &labelled.counts(&self.model.config.class_names));
         let epoch = self.progress.epochs + 1;
         let batches = epoch_batches(&labelled.lengths(view), &self.recipe, epoch);
         let done = self.progress.batches;
         self.emit(&TrainEvent::EpochStarted { epoch, batches: batches.len(), done })?;
         let (started, tokens_before) = (Instant::now(), self.progress.tally.tokens);
-        for rows in &batches[done..] {
+        for group in batches[done..].chunks(self.recipe.train.accumulate) {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
             let clock = Instant::now();
-            let (texts, labels) = labelled.batch(rows);
-            let batch = view.batch(&texts)?;
-            let report = step(&self.model, &mut self.optimizer, &self.recipe, &batch, &labels)?;
-            let tokens = batch.packing().total();
-            self.progress.tally.add(labels.len(), report.correct, tokens, report.loss);
-            self.progress.batches += 1;
+            let rate = self.rate(batches.len());
+            let learned = self.batches(&labelled, group)?;
+            let report =
+                step(&self.model, &mut self.optimizer, &self.recipe, &objective, &learned, rate)?;
+            if !report.is_finite() {
+                return Err(self.diverged(&labelled, group, &report)?);
+            }
+            if let Some(average) = &self.average {
+                average.follow(&self.model.vars(), self.optimizer.steps())?;
+            }
+            let rows = learned.iter().map(|batch| batch.labels.len()).sum();
+            let tokens = learned.iter().map(|batch| batch.tokens.packing().total()).sum();
+            self.progress.tally.add(rows, report.correct, tokens, report.loss);
+            self.progress.batches += group.len();
             self.progress.steps += 1;
             self.emit(&TrainEvent::Step {
                 epoch,
                 batch: self.progress.batches,
                 step: self.progress.steps,
                 loss: report.loss,
-                accuracy: report.correct as f64 / labels.len() as f64,
+                accuracy: report.correct as f64 / rows as f64,
                 gradient_norm: report.gradient_norm,
+                learning_rate: rate * self.recipe.train.optimizer.learning_rate,
                 tokens,
                 seconds: clock.elapsed().as_secs_f64(),
             })?;
+            if self.checkpoint_is_due() {
+                self.checkpoint()?;
+            }
         }
         let tally = std::mem::take(&mut self.progress.tally);
         self.emit(&TrainEvent::EpochFinished {
@@ -169,6 +238,47 @@ impl<'a> Trainer<'a> {
         Ok(true)
     }
 
+    /// The factor of the learning rate at the step at hand, of an epoch of so many batches.
+    fn rate(&self, batches: usize) -> f64 {
+        let Progress { epochs, batches: learned, .. } = self.progress;
+        let epochs = f64::from(epochs) + learned as f64 / batches as f64;
+        let done = epochs / self.recipe.train.epochs as f64;
+        schedule::factor(&self.recipe.train.schedule, done, &self.progress.evaluations)
+    }
+
+    /// The batches of a step, as the model reads them.
+    fn batches(&self, labelled: &Labelled, group: &[Vec<usize>]) -> Result<Vec<LabelledBatch>> {
+        let (view, p) = (self.model.config.view(), self.recipe.model.dropout.word);
+        let batch = |(number, rows): (u32, &Vec<usize>)| {
+            let (texts, labels) = labelled.batch(rows);
+            if p == 0.0 {
+                return Ok(LabelledBatch { tokens: view.batch(&texts)?, labels });
+            }
+            let dropped = drop_words(&texts, p, self.recipe.seed, number);
+            let texts: Vec<&[u32]> = dropped.iter().map(Vec::as_slice).collect();
+            Ok(LabelledBatch { tokens: view.batch(&texts)?, labels })
+        };
+        let first = self.progress.steps * self.recipe.train.accumulate as u32;
+        (first..).zip(group).map(batch).collect()
+    }
+
+    /// Puts the texts of the step at hand into the run's folder, and makes the error.
+    fn diverged(
+        &self,
+        labelled: &Labelled,
+        group: &[Vec<usize>],
+        report: &StepReport,
+    ) -> Result<Error> {
+        let Progress { epochs, batches, steps, .. } = self.progress;
+        let rows: Vec<usize> = group.iter().flatten().map(|&at| labelled.row(at)).collect();
+        let texts = self.prepared.records("train", &rows)?;
+        let (epoch, batch, step) = (epochs + 1, batches + 1, steps + 1);
+        let dump = self.run.dump_batch(epoch, batch, step, report, &texts)?;
+        let checkpoint = self.run.checkpoints().names()?.pop();
+        let StepReport { loss, gradient_norm, .. } = *report;
+        Ok(Error::Diverged { epoch, batch, step, loss, gradient_norm, dump, checkpoint })
+    }
+
     /// Judges the weights as they stand, and keeps them if they are the best; `false` if it was
     /// asked to stop.
     fn evaluate_epoch(&mut self, held_out: &EncodedSplit) -> Result<bool> {
@@ -179,11 +289,12 @@ impl<'a> Trainer<'a> {
         let epochs = self.progress.epochs;
         let best = self.progress.best().is_none_or(|best| evaluation.accuracy > best.accuracy);
         self.progress.evaluations.push((epochs, evaluation.clone()));
+        self.progress.evaluation_steps.push((epochs, self.progress.steps));
         if best {
             self.progress.best = Some(epochs);
         }
         if best && self.recipe.train.select == Select::Best {
-            self.model.save_weights(&self.run.weights_path())?;
+            self.judged().save_weights(&self.run.weights_path())?;
         }
         self.emit(&TrainEvent::Evaluated { epoch: epochs, evaluation, best })?;
         self.checkpoint()?;
@@ -191,7 +302,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn evaluate(&mut self, split: &EncodedSplit, name: &str) -> Result<Option<Evaluation>> {
-        let inference = Inference::new(&self.model, Quantization::F32)?;
+        let inference = Inference::new(self.judged(), Quantization::F32)?;
         let (listen, stop) = (&mut *self.listen, self.stop);
         let batch_size = self.recipe.train.batch_size;
         evaluate(&inference, split, name, batch_size, &mut |rows, total| {
@@ -200,12 +311,20 @@ impl<'a> Trainer<'a> {
         })
     }
 
+    fn checkpoint_is_due(&self) -> bool {
+        let (steps, minutes) =
+            (self.progress.steps - self.saved, self.clock.elapsed().as_secs_f64() / 60.0);
+        policy::due(&self.recipe.train.checkpoint, steps, minutes).is_some()
+    }
+
     fn checkpoint(&mut self) -> Result<String> {
         self.progress.seconds += self.clock.elapsed().as_secs_f64();
-        self.clock = Instant::now();
+        (self.clock, self.saved) = (Instant::now(), self.progress.steps);
         let len = self.run.metrics_len()?;
-        let checkpoints = self.run.checkpoints();
-        let name = checkpoints.save(&self.progress, len, &self.model, &self.optimizer)?;
+        let (checkpoints, policy) = (self.run.checkpoints(), &self.recipe.train.checkpoint);
+        let optimizer = &mut self.optimizer;
+        let parts = Parts { model: &self.model, optimizer, average: self.average.as_ref() };
+        let name = checkpoints.save(&self.progress, len, &parts, policy)?;
         (self.listen)(&TrainEvent::Checkpointed { name: name.clone() });
         Ok(name)
     }
@@ -219,11 +338,11 @@ impl<'a> Trainer<'a> {
         let weights = self.run.weights_path();
         let best_epoch = match self.recipe.train.select {
             Select::Last => {
-                self.model.save_weights(&weights)?;
+                self.judged().save_weights(&weights)?;
                 self.progress.epochs
             }
             Select::Best => {
-                self.model.load_weights(&weights)?;
+                self.judged().load_weights(&weights)?;
                 self.progress.best.unwrap_or(self.progress.epochs)
             }
         };

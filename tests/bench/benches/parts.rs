@@ -104,7 +104,7 @@ fn adam(criterion: &mut Criterion) {
     }
     let mut optimizer = Optimizer::new(&recipe.train.optimizer);
     criterion.bench_function("Adam, 3.3 million parameters", |bencher| {
-        bencher.iter(|| optimizer.step(&vars, &gradients).unwrap());
+        bencher.iter(|| optimizer.step(&vars, &gradients, 1.0).unwrap());
     });
 }
 

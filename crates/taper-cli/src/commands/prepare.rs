@@ -47,7 +47,7 @@ fn dry_run(args: &PrepareArgs, recipe: &Recipe, data: &Path) -> Result<ExitCode>
 
 /// The recipe that the flags choose.
 pub(crate) fn recipe(choice: &RecipeChoice) -> Result<Recipe> {
-    let mut recipe = Recipe::load(&choice.recipe, &choice.overrides)?;
+    let mut recipe = Recipe::load(choice.recipe(), &choice.overrides)?;
     if let Some(dataset) = &choice.dataset {
         recipe.data.dataset.clone_from(dataset);
     }
@@ -63,7 +63,8 @@ pub(crate) fn recipe(choice: &RecipeChoice) -> Result<Recipe> {
 
 /// What runs and prepared data of a recipe are called: its name, or its file's.
 pub(crate) fn name(choice: &RecipeChoice) -> String {
-    let stem = Path::new(&choice.recipe).file_stem().unwrap_or(choice.recipe.as_ref());
+    let recipe = choice.recipe();
+    let stem = Path::new(recipe).file_stem().unwrap_or(recipe.as_ref());
     stem.to_string_lossy().into_owned()
 }
 

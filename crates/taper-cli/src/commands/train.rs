@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use candle_core::Device;
 use comfy_table::{Table, presets};
 use serde_json::json;
-use taper_train::{Evaluation, Model, Outcome, Prepared, Run, Summary, train};
+use taper_train::{Evaluation, Model, Outcome, Prepared, Recipe, Run, Summary, train};
 
 use super::prepare;
 use crate::args::TrainArgs;
@@ -22,7 +22,7 @@ use progress::Progress;
 pub(crate) fn run(args: &TrainArgs, data: &Path, console: &Console) -> Result<ExitCode> {
     let device = args.device.open()?;
     let (mut run, prepared) = if let Some(folder) = &args.resume {
-        (Run::open(folder)?, Run::open_prepared(folder)?)
+        (resumed(folder, args)?, Run::open_prepared(folder)?)
     } else {
         let recipe = prepare::recipe(&args.choice)?;
         let folder = args.out.clone().unwrap_or_else(|| free_folder(&args.choice));
@@ -60,6 +60,20 @@ pub(crate) fn run(args: &TrainArgs, data: &Path, console: &Console) -> Result<Ex
             Ok(ExitCode::from(crate::INTERRUPTED))
         }
     }
+}
+
+/// The run to go on with, by its own recipe or the one that the flags make of it.
+fn resumed(folder: &Path, args: &TrainArgs) -> Result<Run> {
+    let overrides = &args.choice.overrides;
+    let recipe = match &args.choice.recipe {
+        Some(recipe) => Recipe::load(recipe, overrides)?,
+        None if overrides.is_empty() => return Ok(Run::open(folder)?),
+        None => {
+            let own = Run::recipe_of(folder)?.to_toml()?;
+            Recipe::parse(&own, &folder.join("recipe.toml").to_string_lossy(), overrides)?
+        }
+    };
+    Ok(Run::open_changed(folder, &recipe, args.checkpoint.as_deref(), args.force)?)
 }
 
 /// `runs/NAME`, or the first `runs/NAME-N` that is not taken.

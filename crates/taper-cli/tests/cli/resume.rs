@@ -73,6 +73,118 @@ fn killed_or_interrupted_it_ends_with_the_same_bits_at_any_thread_count() {
     assert_eq!(resume(&interrupted)["test"], expected["test"]);
 }
 
+/// Kills it at twenty moments that a fixed seed spreads over the run, each time at another thread count.
+#[test]
+fn killed_twenty_times_it_ends_with_the_bits_of_one_piece() {
+    // What a run can have: averaged weights, a schedule, accumulation, a split epoch, locked and word dropout.
+    let more = [
+        "train.ema=0.99",
+        "train.schedule.kind=cosine",
+        "train.schedule.warmup=0.1",
+        "train.accumulate=2",
+        "train.clip_norm=1.0",
+        "train.checkpoint.every_steps=7",
+        "train.checkpoint.keep_last=2",
+        "model.dropout.word=0.1",
+        "model.dropout.weight=0.1",
+        "model.dropout.variational=true",
+        "model.pooling=attention",
+        "train.label_smoothing=0.1",
+    ];
+    let sets: Vec<&str> = more.iter().flat_map(|setting| ["--set", setting]).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole");
+    let expected = train(&whole, &sets);
+    let total = steps(&whole);
+    assert_eq!(total, 2 * 125);
+
+    let out = folder.path().join("killed");
+    let mut arguments = training(&out);
+    arguments.extend(sets.iter().map(|&set| set.to_owned()));
+    let mut random = 0x5eed_u64;
+    for kill in 0..20_u32 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let threads = ["1", "2", "4"][kill as usize % 3];
+        let mut command = crate::taper::taper();
+        command.args(["--threads", threads]).stdout(Stdio::null()).stderr(Stdio::null());
+        // The recipe is the last thing that a new run writes: without it there is none to go on with.
+        let mut child = if out.join("recipe.toml").exists() {
+            command.args(["train", "--resume", out.to_str().unwrap()]).spawn().unwrap()
+        } else {
+            let _ = fs::remove_dir_all(&out);
+            command.args(&arguments).spawn().unwrap()
+        };
+        let before = steps(&out);
+        let some = (random >> 40) as usize % 12;
+        let patience = Instant::now() + Duration::from_secs(60);
+        while steps(&out) < (before + some).min(total - 1) && child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < patience);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let outcome = resume(&out);
+    assert_eq!(outcome["test"], expected["test"]);
+    assert!(weights(&out) == weights(&whole), "killed twenty times and resumed, other bits");
+    assert_eq!(steps(&out), total, "a line for every step, none twice");
+    assert!(checkpoints(&out).len() <= 3, "{:?}", checkpoints(&out));
+}
+
+#[test]
+fn another_recipe_is_shown_refused_and_on_demand_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    train(&out, &[]);
+    let at = out.to_str().unwrap();
+    let longer = ["train", "--json", "--resume", at, "--set", "train.epochs=3"];
+    let message = failure(&longer);
+    assert!(message.contains("train.epochs: 2 -> 3") && message.contains("--force"), "{message}");
+    let wider = ["train", "--resume", at, "--force", "--set", "model.hidden_size=7"];
+    let message = failure(&wider);
+    assert!(message.contains("`model.hidden_size` cannot change"), "{message}");
+    assert_eq!(steps(&out), 2 * 250);
+
+    let outcome = json(&[&longer[..], &["--force"]].concat());
+    assert_eq!(steps(&out), 3 * 250);
+    let metrics = fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+    let change =
+        r#"{"event":"recipe_changed","changes":[{"key":"train.epochs","was":"2","now":"3"}]}"#;
+    assert!(metrics.lines().any(|line| line == change), "{metrics}");
+    let recipe = fs::read_to_string(out.join("recipe.toml")).unwrap();
+    assert!(recipe.contains("epochs = 3"), "{recipe}");
+    // Three epochs in one piece are the same.
+    let whole = folder.path().join("whole");
+    let expected = train(&whole, &["--set", "train.epochs=3"]);
+    assert_eq!(outcome["test"], expected["test"]);
+    assert!(weights(&out) == weights(&whole));
+}
+
+#[test]
+fn a_loss_that_is_no_number_keeps_the_checkpoint_and_shows_the_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut arguments = training(&out);
+    // Every step makes the weights some million times larger.
+    let settings = [
+        "train.optimizer.kind=sgd",
+        "train.optimizer.learning_rate=1000",
+        "train.optimizer.weight_decay=1000",
+        "train.checkpoint.every_steps=1",
+    ];
+    for setting in settings {
+        arguments.extend(["--set".to_owned(), setting.to_owned()]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let message = failure(&arguments);
+    let newest = checkpoints(&out).pop().unwrap();
+    assert!(message.contains("batch ") && message.contains(&newest), "{message}");
+    let dump: serde_json::Value =
+        serde_json::from_slice(&fs::read(out.join("diverged.json")).unwrap()).unwrap();
+    assert_eq!(dump["texts"].as_array().unwrap().len(), 8);
+    assert_eq!(newest, format!("step-{:08}", dump["step"].as_u64().unwrap() - 1));
+}
+
 #[test]
 fn a_damaged_checkpoint_is_named_and_the_one_before_it_offered() {
     let folder = tempfile::tempdir().unwrap();

@@ -48,6 +48,8 @@ pub enum Pooling {
     Mean,
     /// `last`, `max` and `mean` side by side.
     Concat,
+    /// A mean in which each token has a learned weight.
+    Attention,
 }
 
 /// Whether padding reaches the network.
@@ -73,10 +75,29 @@ pub struct Dropout {
     /// Of the pooled vector, before the linear layer.
     #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub output: f64,
+    /// Of the tokens, which are then read as the unknown word.
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    pub word: f64,
+    /// Of the vocabulary: a word's embedding is dropped whole, wherever the batch has it (Merity et al. 2018).
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    pub vocabulary: f64,
+    /// Of the weights between hidden states, for a step (`DropConnect`, as in Merity et al. 2018).
+    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    pub weight: f64,
+    /// `embedding` and `between_layers` drop the same features at all tokens of a text (Gal and Ghahramani 2016).
+    pub variational: bool,
 }
 
 impl Default for Dropout {
     fn default() -> Self {
-        Self { embedding: 0.5, between_layers: 0.5, output: 0.5 }
+        Self {
+            embedding: 0.5,
+            between_layers: 0.5,
+            output: 0.5,
+            word: 0.0,
+            vocabulary: 0.0,
+            weight: 0.0,
+            variational: false,
+        }
     }
 }

@@ -39,14 +39,22 @@ fn quickstart_is_what_it_says() {
                 embedding: 0.5,
                 between_layers: 0.0,
                 output: 0.5,
+                ..Dropout::default()
             },
         },
         train: Train {
             epochs: 6,
             batch_size: 16,
+            batch_tokens: None,
+            accumulate: 1,
             batches_per_pool: 100,
             max_length: Some(400),
+            truncate: Truncate::Head,
             clip_norm: Some(1.0),
+            label_smoothing: 0.0,
+            class_weights: ClassWeights::None,
+            ema: None,
+            patience: None,
             evaluate_on: EvaluateOn::Validation,
             evaluate: Evaluate::After,
             select: Select::Best,
@@ -61,7 +69,19 @@ fn quickstart_is_what_it_says() {
                 beta2: 0.999,
                 epsilon: 1e-8,
                 weight_decay: 0.0,
+                momentum: 0.0,
+                nesterov: false,
+                embedding_rate: 1.0,
+                embedding_frozen_steps: 0,
             },
+            schedule: Schedule {
+                kind: ScheduleKind::Constant,
+                warmup: 0.0,
+                floor: 0.0,
+                factor: 0.5,
+                patience: 0,
+            },
+            checkpoint: CheckpointPolicy::default(),
         },
     };
     assert_eq!(Recipe::load("quickstart", &[]).unwrap(), expected);
@@ -95,14 +115,29 @@ fn tutorial_is_to_the_letter() {
             bidirectional: true,
             pooling: Pooling::Last,
             padding: Padding::Mask,
-            dropout: Dropout { embedding: 0.5, between_layers: 0.5, output: 0.5 },
+            dropout: Dropout {
+                embedding: 0.5,
+                between_layers: 0.5,
+                output: 0.5,
+                word: 0.0,
+                vocabulary: 0.0,
+                weight: 0.0,
+                variational: false,
+            },
         },
         train: Train {
             epochs: 10,
             batch_size: 30,
+            batch_tokens: None,
+            accumulate: 1,
             batches_per_pool: 100,
             max_length: None,
+            truncate: Truncate::Head,
             clip_norm: None,
+            label_smoothing: 0.0,
+            class_weights: ClassWeights::None,
+            ema: None,
+            patience: None,
             evaluate_on: EvaluateOn::Test,
             evaluate: Evaluate::Before,
             select: Select::Last,
@@ -117,7 +152,19 @@ fn tutorial_is_to_the_letter() {
                 beta2: 0.999,
                 epsilon: 1e-8,
                 weight_decay: 0.0,
+                momentum: 0.0,
+                nesterov: false,
+                embedding_rate: 1.0,
+                embedding_frozen_steps: 0,
             },
+            schedule: Schedule {
+                kind: ScheduleKind::Constant,
+                warmup: 0.0,
+                floor: 0.0,
+                factor: 0.5,
+                patience: 0,
+            },
+            checkpoint: CheckpointPolicy::default(),
         },
     };
     assert_eq!(Recipe::load("tutorial", &[]).unwrap(), expected);
@@ -251,7 +298,7 @@ fn values_out_of_range_name_key_value_and_range() {
         ("[model]\nhidden_size = -3", "must be at least 1"),
         (
             "[model]\npooling = \"lats\"",
-            "must be one of \"last\", \"max\", \"mean\", \"concat\" (did you mean \"last\"?)",
+            "must be one of \"last\", \"max\", \"mean\", \"concat\", \"attention\" (did you mean \"last\"?)",
         ),
         ("[text]\ntokenizer = \"german\"", "must be one of \"english\", \"spacy\", \"whitespace\""),
         ("[data]\ndataset = \"\"", "must not be empty"),
@@ -319,4 +366,29 @@ fn the_schema_documents_every_key() {
     for key in [".seed", ".data.hold_out.by", ".train.optimizer.beta2"] {
         assert!(seen.iter().any(|path| path == key), "{key} is missing: {seen:?}");
     }
+}
+
+#[test]
+fn what_differs_is_told_key_by_key() {
+    let was = Recipe::load("quickstart", &[]).unwrap();
+    assert_eq!(was.differences(&was).unwrap(), []);
+    let overrides = ["train.epochs=9", "train.max_length=none", "train.ema=0.99"];
+    let now = Recipe::load("quickstart", &overrides.map(str::to_owned)).unwrap();
+    let found: Vec<String> =
+        was.differences(&now).unwrap().iter().map(ToString::to_string).collect();
+    let expected =
+        ["train.ema: none -> 0.99", "train.epochs: 6 -> 9", "train.max_length: 400 -> none"];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn options_of_another_rule_are_refused() {
+    let conflict = |overrides: &[&str]| error("", overrides);
+    assert!(conflict(&["train.optimizer.momentum=0.9"]).contains("beta1"));
+    let nesterov = ["train.optimizer.kind=sgd", "train.optimizer.nesterov=true"];
+    assert!(conflict(&nesterov).contains("momentum"));
+    let by_test = ["train.patience=2", "train.evaluate_on=test", "train.select=last"];
+    assert!(conflict(&by_test).contains("test split"));
+    assert!(conflict(&["train.schedule.kind=cosin"]).contains("did you mean \"cosine\"?"));
+    assert!(conflict(&["train.ema=1.0"]).contains("less than 1"));
 }

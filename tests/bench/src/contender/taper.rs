@@ -1,14 +1,14 @@
 //! Taper: its own training step and its own inference, on packed batches; in f32, and in 8 bits.
 
-use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::Result;
 use candle_core::Device;
 use taper_lstm::TokenBatch;
+use taper_train::loss::Objective;
 use taper_train::model::{Model, ModelConfig};
 use taper_train::optimizer::Optimizer;
-use taper_train::step::step;
+use taper_train::step::{LabelledBatch, step};
 use taper_train::{Inference, Quantization, Recipe};
 
 use super::{Contender, TAPER, Task};
@@ -22,12 +22,11 @@ pub(super) struct Taper {
     optimizer: Optimizer,
     recipe: Recipe,
     device: Device,
-    batches: Vec<TokenBatch>,
-    workload: Rc<Workload>,
+    batches: Vec<LabelledBatch>,
 }
 
 impl Taper {
-    pub(super) fn new(workload: Rc<Workload>, device: &Device) -> Result<Self> {
+    pub(super) fn new(workload: &Workload, device: &Device) -> Result<Self> {
         let recipe = tutorial(&["train.clip_norm=none"])?;
         let config = ModelConfig {
             format: ModelConfig::FORMAT,
@@ -36,6 +35,7 @@ impl Taper {
             vocabulary_size: workload.vocabulary,
             dimensions: TUTORIAL.input_size,
             max_length: None,
+            truncate: recipe.train.truncate,
             model: recipe.model.clone(),
             tokenizer_blake3: String::new(),
         };
@@ -45,18 +45,17 @@ impl Taper {
             model,
             optimizer: Optimizer::new(&recipe.train.optimizer),
             device: device.clone(),
-            batches: packed(&workload)?,
+            batches: packed(workload)?,
             recipe,
-            workload,
         })
     }
 }
 
 /// The workload's batches as Taper takes them.
-fn packed(workload: &Workload) -> Result<Vec<TokenBatch>> {
+fn packed(workload: &Workload) -> Result<Vec<LabelledBatch>> {
     let batches = workload.batches.iter().map(|batch| {
         let texts: Vec<&[u32]> = batch.texts.iter().map(Vec::as_slice).collect();
-        Ok(TokenBatch::new(&texts)?)
+        Ok(LabelledBatch { tokens: TokenBatch::new(&texts)?, labels: batch.labels.clone() })
     });
     batches.collect()
 }
@@ -71,15 +70,17 @@ impl Contender for Taper {
     }
 
     fn run(&mut self, task: Task, batch: usize) -> Result<Option<f64>> {
-        let (tokens, labels) = (&self.batches[batch], &self.workload.batches[batch].labels);
+        let batch = &self.batches[batch];
         self.device.synchronize()?;
         let start = Instant::now();
         match task {
             Task::Train => {
-                step(&self.model, &mut self.optimizer, &self.recipe, tokens, labels)?;
+                let (model, objective) = (&self.model, Objective::default());
+                let batch = std::slice::from_ref(batch);
+                step(model, &mut self.optimizer, &self.recipe, &objective, batch, 1.0)?;
             }
             Task::Infer => {
-                self.inference.logits(tokens)?.to_vec2::<f32>()?;
+                self.inference.logits(&batch.tokens)?.to_vec2::<f32>()?;
             }
         }
         self.device.synchronize()?;
@@ -93,12 +94,12 @@ pub(super) const INT8: &str = "taper-int8";
 /// Inference with weights of 8 bits.
 pub(super) struct TaperInt8 {
     inference: Inference,
-    batches: Vec<TokenBatch>,
+    batches: Vec<LabelledBatch>,
 }
 
 impl TaperInt8 {
-    pub(super) fn new(workload: Rc<Workload>) -> Result<Self> {
-        let batches = packed(&workload)?;
+    pub(super) fn new(workload: &Workload) -> Result<Self> {
+        let batches = packed(workload)?;
         let Taper { model, .. } = Taper::new(workload, &Device::Cpu)?;
         Ok(Self { inference: Inference::new(&model, Quantization::Int8)?, batches })
     }
@@ -118,7 +119,7 @@ impl Contender for TaperInt8 {
         Ok(match task {
             Task::Train => None,
             Task::Infer => {
-                self.inference.logits(&self.batches[batch])?.to_vec2::<f32>()?;
+                self.inference.logits(&self.batches[batch].tokens)?.to_vec2::<f32>()?;
                 Some(start.elapsed().as_secs_f64())
             }
         })

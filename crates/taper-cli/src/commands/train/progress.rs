@@ -92,6 +92,16 @@ impl<'a> Progress<'a> {
                 );
                 self.console.say(None, &message);
             }
+            TrainEvent::StoppedEarly { epoch } => {
+                self.clear();
+                let message = format!("stopped after epoch {epoch}: no better one came in time");
+                self.console.say(None, &message);
+            }
+            TrainEvent::RecipeChanged { changes } => {
+                for change in changes {
+                    self.console.say(None, &format!("recipe   {change}"));
+                }
+            }
             _ => {}
         }
     }
