@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Trace(TraceArgs),
     /// Trains a classifier; prepares first what is not up to date.
     Train(TrainArgs),
+    /// Tries a learning rate that grows with every step, and tells where the loss falls fastest.
+    LrFind(crate::commands::lr_find::LrFindArgs),
     /// Counts how often a trained model is right on a split.
     Evaluate(EvaluateArgs),
     /// Classifies texts with a trained model.

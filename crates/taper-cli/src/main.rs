@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Doctor(command) => commands::doctor::run(&command, &args.data, &console),
         Command::Trace(command) => commands::trace::run(&command),
         Command::Train(command) => commands::train::run(&command, &args.data, &console),
+        Command::LrFind(command) => commands::lr_find::run(&command, &args.data, &console),
         Command::Evaluate(command) => commands::evaluate::run(&command, &console),
         Command::Predict(command) => commands::predict::run(&command),
         Command::Tokenize(command) => commands::tokenize::run(&command),

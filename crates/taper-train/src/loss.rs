@@ -55,7 +55,7 @@ impl Objective {
         if self.weights.is_none() && self.smoothing == 0.0 {
             let mean = cross_entropy(logits, labels)?;
             let share = labels.len() as f64 / total;
-            return if labels.len() as f64 == total { Ok(mean) } else { Ok((mean * share)?) };
+            return if share < 1.0 { Ok((mean * share)?) } else { Ok(mean) };
         }
         let log_probabilities = candle_nn::ops::log_softmax(&class_logits(logits)?, D::Minus1)?;
         let classes = log_probabilities.dim(D::Minus1)?;
