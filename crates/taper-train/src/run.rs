@@ -210,7 +210,11 @@ impl Run {
     /// Puts weights of a checkpoint in the model's place.
     pub(crate) fn adopt_weights(&self, path: &Path) -> Result<()> {
         let bytes = fs::read(path).map_err(Error::io(path, "read"))?;
-        atomic::write(&self.weights_path(), &bytes)
+        let place = self.weights_path();
+        if fs::read(&place).is_ok_and(|present| present == bytes) {
+            return Ok(());
+        }
+        atomic::write(&place, &bytes)
     }
 
     /// Writes the texts of a step that could not be taken, with what was found; returns the file's path.
