@@ -33,6 +33,8 @@ fn main() -> ExitCode {
         Command::Trace(command) => commands::trace::run(&command),
         Command::Train(command) => commands::train::run(&command, &args.data, &console),
         Command::Evaluate(command) => commands::evaluate::run(&command, &console),
+        Command::Compare(command) => commands::compare::run(&command, &console),
+        Command::Calibrate(command) => commands::calibrate::run(&command, &console),
         Command::Predict(command) => commands::predict::run(&command),
         Command::Tokenize(command) => commands::tokenize::run(&command),
         Command::Recipe(command) => commands::recipe::run(&command),
