@@ -179,8 +179,12 @@ fn two_runs_on_the_same_rows() {
         assert!(message.contains(part), "{message}");
     }
     assert!(failure(&["compare", &first, &second, "--split", "tset"]).contains("validation"));
-    let contamination = &json(&["evaluate", &leaking, "--json"])["contamination"];
-    assert_eq!(contamination["identical"], 1);
-    assert_eq!(number(&contamination["contaminated"]["value"]) % 1.0, 0.0, "one row");
+    let judged = json(&["evaluate", &leaking, "--json"]);
+    let apart = &judged["contamination"];
+    assert_eq!(apart["identical"], 1);
+    let known = 1.0 + number(&apart["near"]);
+    let right = known * number(&apart["contaminated"]["value"])
+        + (20.0 - known) * number(&apart["clean"]["value"]);
+    assert!((right - number(&judged["correct"])).abs() < 1e-9, "{apart}");
     assert!(json(&["evaluate", &leaking, "--split", "train", "--json"])["contamination"].is_null());
 }

@@ -115,7 +115,7 @@ fn largest<T: PartialOrd>(row: &[T]) -> u32 {
 pub(super) fn softmax(row: &[f32], scale: f64) -> Vec<f64> {
     let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> =
-        row.iter().map(|logit| (f64::from(logit - highest) * scale).exp()).collect();
+        row.iter().map(|logit| ((f64::from(*logit) - f64::from(highest)) * scale).exp()).collect();
     let sum: f64 = powers.iter().sum();
     powers.into_iter().map(|power| power / sum).collect()
 }
