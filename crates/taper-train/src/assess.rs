@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::artifacts::Prepared;
 use crate::calibrate::Fit;
-use crate::evaluate::{Evaluation, Scored};
+use crate::evaluate::{Evaluation, Scored, ScoredRow};
 use crate::metrics::{
     Confusion, CurvePoint, Figures, ReliabilityBin, Resampling, ranking, reliability, thinned,
 };
@@ -80,7 +80,7 @@ pub fn assess(
     let class_names = &config.class_names;
     let right = scores.right();
     let lengths: Vec<f64> = scored.rows.iter().map(|row| row.tokens as f64).collect();
-    let unknown: Vec<f64> = scored.rows.iter().map(|row| row.unknown_share()).collect();
+    let unknown: Vec<f64> = scored.rows.iter().map(ScoredRow::unknown_share).collect();
     let curves = (0..scores.classes()).map(|class| {
         let ranking = ranking(&scores, class);
         let curve =

@@ -79,7 +79,7 @@ impl Resampling {
             let left = (rows - 4 * block).min(4) as usize;
             for word in &numbers.block(block)[..left] {
                 // A row's chance is off by no more than rows / 2^32 of itself.
-                weights[(u64::from(*word) * rows >> 32) as usize] += 1;
+                weights[((u64::from(*word) * rows) >> 32) as usize] += 1;
             }
         }
     }

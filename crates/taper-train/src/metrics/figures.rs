@@ -222,6 +222,7 @@ fn over_classes(areas: &[Option<f64>]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::float_cmp)]
     use super::*;
 
     fn scores(rows: u32) -> Scores {

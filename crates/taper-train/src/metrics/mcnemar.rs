@@ -56,6 +56,7 @@ fn binomial_p(least: u64, tosses: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::float_cmp)]
     use super::*;
 
     #[test]

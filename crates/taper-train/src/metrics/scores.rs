@@ -122,6 +122,7 @@ pub(super) fn softmax(row: &[f32], scale: f64) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::float_cmp)]
     use super::*;
 
     #[test]
