@@ -9,6 +9,9 @@ use crate::console::{harmless, thousands};
 /// Classes whose confusion matrix fits a terminal.
 const MATRIX_CLASSES: usize = 12;
 
+/// Takes one figure of all.
+type Of = fn(&Figures) -> Option<Estimate>;
+
 /// `0.8620 [0.8400, 0.8830]`; a dash where the figure is undefined.
 pub(super) fn shown(estimate: Option<Estimate>) -> String {
     let Some(Estimate { value, low, high }) = estimate else { return "-".to_owned() };
@@ -26,7 +29,7 @@ pub(super) fn table(models: &[(&str, &Figures)], resampling: Resampling) -> Tabl
         _ => format!("figure [{} % interval]", 100.0 * resampling.confidence),
     };
     table.set_header(std::iter::once(figure).chain(models.iter().map(|(name, _)| harmless(name))));
-    let rows: [(&str, fn(&Figures) -> Option<Estimate>); 14] = [
+    let rows: [(&str, Of); 14] = [
         ("accuracy", |all| all.accuracy),
         ("balanced accuracy", |all| all.balanced_accuracy),
         ("macro precision", |all| all.macro_average.precision),
