@@ -34,6 +34,8 @@ fn main() -> ExitCode {
         Command::Train(command) => commands::train::run(&command, &args.data, &console),
         Command::LrFind(command) => commands::lr_find::run(&command, &args.data, &console),
         Command::Evaluate(command) => commands::evaluate::run(&command, &console),
+        Command::Compare(command) => commands::compare::run(&command, &console),
+        Command::Calibrate(command) => commands::calibrate::run(&command, &console),
         Command::Predict(command) => commands::predict::run(&command),
         Command::Tokenize(command) => commands::tokenize::run(&command),
         Command::Recipe(command) => commands::recipe::run(&command),

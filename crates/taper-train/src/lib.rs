@@ -7,11 +7,15 @@
 //! - [`doctor`]: what is wrong with prepared data; [`trace`](trace()): how one row became what it is;
 //! - [`schedule`], [`stopping`]: the learning rate over a run, and when to end it;
 //! - [`train`](train()): the loop, over a [`Run`]'s folder with its [`checkpoint`]s, telling [`TrainEvent`]s;
-//! - [`Inference`], [`evaluate`](evaluate()) and [`Predictor`]: what a model directory is good for.
+//! - [`Inference`], [`evaluate`](evaluate()) and [`Predictor`]: what a model directory is good for;
+//! - [`metrics`], [`assess`](assess()), [`calibrate`](calibrate()), [`compare`](compare()): how good, how sure, how much better.
 
 pub mod artifacts;
+pub mod assess;
 pub mod batch;
+pub mod calibrate;
 pub mod checkpoint;
+pub mod compare;
 pub mod doctor;
 pub mod gradients;
 pub mod loss;
@@ -42,9 +46,12 @@ mod trace;
 mod train;
 
 pub use artifacts::Prepared;
+pub use assess::{Assessment, assess};
+pub use calibrate::{Calibration, calibrate};
+pub use compare::{Comparison, Contender, compare};
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, Scored, ScoredRow, evaluate, score};
 pub use events::TrainEvent;
 pub use find_rate::{RatePoint, RateRange, RateTrial, find_rate};
 pub use inference::Inference;

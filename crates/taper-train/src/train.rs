@@ -10,6 +10,7 @@ use taper_lstm::Quantization;
 use crate::artifacts::{EncodedSplit, Prepared};
 use crate::average::Average;
 use crate::batch::{drop_words, epoch_batches};
+use crate::calibrate::{VALIDATION, calibrate};
 use crate::card;
 use crate::checkpoint::{Parts, Progress, policy};
 use crate::evaluate::{Evaluation, Labelled, evaluate};
@@ -346,6 +347,9 @@ impl<'a> Trainer<'a> {
                 self.progress.best.unwrap_or(self.progress.epochs)
             }
         };
+        if !self.calibrate()? {
+            return self.interrupted();
+        }
         let test = match self.prepared.manifest().splits.get("test") {
             Some(split) if split.unlabelled < split.rows => {
                 let split = self.prepared.encoded("test")?;
@@ -368,6 +372,23 @@ impl<'a> Trainer<'a> {
         );
         self.run.write_card(&card)?;
         Ok(Outcome::Finished(summary))
+    }
+
+    /// Fits the temperature where there is a validation split; `false` if it was asked to stop.
+    fn calibrate(&mut self) -> Result<bool> {
+        let (listen, stop, batch_size) =
+            (&mut *self.listen, self.stop, self.recipe.train.batch_size);
+        let fitted = calibrate(
+            self.run.folder(),
+            &self.model,
+            self.prepared,
+            batch_size,
+            &mut |rows, total| {
+                listen(&TrainEvent::Evaluating { split: VALIDATION.to_owned(), rows, total });
+                !stop.load(Ordering::Relaxed)
+            },
+        )?;
+        Ok(fitted.is_some())
     }
 
     fn emit(&mut self, event: &TrainEvent) -> Result<()> {

@@ -1,5 +1,7 @@
 //! One module a verb.
 
+pub(crate) mod calibrate;
+pub(crate) mod compare;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
 pub(crate) mod lr_find;
@@ -9,6 +11,8 @@ pub(crate) mod recipe;
 pub(crate) mod tokenize;
 pub(crate) mod trace;
 pub(crate) mod train;
+
+mod figures;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};

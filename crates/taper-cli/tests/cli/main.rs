@@ -3,6 +3,7 @@
 
 mod commands;
 mod doctor;
+mod judging;
 mod own_data;
 mod resume;
 mod taper;
