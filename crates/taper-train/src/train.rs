@@ -376,11 +376,12 @@ impl<'a> Trainer<'a> {
 
     /// Fits the temperature where there is a validation split; `false` if it was asked to stop.
     fn calibrate(&mut self) -> Result<bool> {
+        let inference = Inference::new(&self.model, Quantization::F32)?;
         let (listen, stop, batch_size) =
             (&mut *self.listen, self.stop, self.recipe.train.batch_size);
         let fitted = calibrate(
             self.run.folder(),
-            &self.model,
+            &inference,
             self.prepared,
             batch_size,
             &mut |rows, total| {
