@@ -6,6 +6,7 @@
 //! - [`manifest`]: what a prepared folder says about itself;
 //! - [`doctor`]: what is wrong with prepared data; [`trace`](trace()): how one row became what it is;
 //! - [`train`](train()): the loop, over a [`Run`]'s folder with its [`checkpoint`]s, telling [`TrainEvent`]s;
+//! - [`onnx`]: a model as a graph that other runtimes run;
 //! - [`Inference`], [`evaluate`](evaluate()) and [`Predictor`]: what a model directory is good for.
 
 pub mod artifacts;
@@ -17,6 +18,7 @@ pub mod loss;
 pub mod manifest;
 pub mod metrics;
 pub mod model;
+pub mod onnx;
 pub mod optimizer;
 pub mod prepare;
 pub mod recipe;

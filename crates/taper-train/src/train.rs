@@ -100,8 +100,9 @@ impl<'a> Trainer<'a> {
         listen: &'a mut dyn FnMut(&TrainEvent),
     ) -> Result<Self> {
         let recipe = run.recipe().clone();
-        let model =
-            Model::for_training(run.model_config()?, &recipe, prepared.embeddings()?, device)?;
+        let mut config = run.model_config()?;
+        config.unseal(run.folder())?;
+        let model = Model::for_training(config, &recipe, prepared.embeddings()?, device)?;
         let mut optimizer = Optimizer::new(&recipe.train.optimizer);
         let restored = run.checkpoints().restore(checkpoint, &model, &mut optimizer)?;
         let (progress, metrics_len) = restored.unwrap_or_default();
@@ -237,6 +238,7 @@ impl<'a> Trainer<'a> {
             }
             _ => None,
         };
+        self.model.config.seal(self.run.folder())?;
         let seconds = self.progress.seconds + self.clock.elapsed().as_secs_f64();
         let run = self.run.folder().to_owned();
         let summary = Summary { run, seconds, best_epoch, test };

@@ -38,6 +38,7 @@ impl Taper {
             max_length: None,
             model: recipe.model.clone(),
             tokenizer_blake3: String::new(),
+            weights_blake3: None,
         };
         let model = Model::new(config, recipe.seed, None, device)?;
         Ok(Self {
