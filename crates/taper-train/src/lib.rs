@@ -6,7 +6,7 @@
 //! - [`manifest`]: what a prepared folder says about itself;
 //! - [`doctor`]: what is wrong with prepared data; [`trace`](trace()): how one row became what it is;
 //! - [`train`](train()): the loop, over a [`Run`]'s folder with its [`checkpoint`]s, telling [`TrainEvent`]s;
-//! - [`onnx`]: a model as a graph that other runtimes run;
+//! - [`onnx`]: a model as a graph that other runtimes run; [`import`](import()): a PyTorch model's weights as a model directory;
 //! - [`Inference`], [`evaluate`](evaluate()) and [`Predictor`]: what a model directory is good for.
 
 pub mod artifacts;
@@ -31,6 +31,7 @@ mod error;
 mod evaluate;
 mod events;
 mod fingerprint;
+mod import;
 mod inference;
 mod lock;
 mod predict;
@@ -39,13 +40,15 @@ mod trace;
 mod train;
 
 pub use artifacts::Prepared;
+pub use atomic::AtomicFile;
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, evaluate};
 pub use events::TrainEvent;
+pub use import::{ImportOptions, import};
 pub use inference::Inference;
 pub use model::Model;
-pub use predict::{Prediction, Predictor};
+pub use predict::{OutputFormat, Prediction, PredictionWriter, Predictions, Predictor};
 pub use prepare::prepare;
 pub use recipe::Recipe;
 pub use run::{PreparedReference, Run};

@@ -10,6 +10,9 @@ use super::train::table;
 use crate::args::EvaluateArgs;
 use crate::console::Console;
 
+/// Texts at a time, where no recipe says how many.
+const BATCH_SIZE: usize = 32;
+
 pub(crate) fn run(args: &EvaluateArgs, console: &Console) -> Result<ExitCode> {
     let (model, _) = Model::open(&args.run, &args.device.open()?)?;
     let inference = Inference::new(&model, args.numbers.quantization())?;
@@ -17,15 +20,18 @@ pub(crate) fn run(args: &EvaluateArgs, console: &Console) -> Result<ExitCode> {
         Some(folder) => Prepared::open(folder)?,
         None => Run::open_prepared(&args.run)?,
     };
-    let recipe = Run::recipe_of(&args.run)?;
+    // An imported model has no recipe.
+    let batch_size = match args.run.join("recipe.toml").is_file() {
+        true => Run::recipe_of(&args.run)?.train.batch_size,
+        false => BATCH_SIZE,
+    };
     let split = prepared.encoded(&args.split)?;
     let bar = console.bar(split.len() as u64, "{msg} {wide_bar} {pos}/{len} {eta}");
     bar.set_message(format!("evaluating {}", args.split));
-    let evaluation =
-        evaluate(&inference, &split, &args.split, recipe.train.batch_size, &mut |rows, _| {
-            bar.set_position(rows);
-            true
-        })?;
+    let evaluation = evaluate(&inference, &split, &args.split, batch_size, &mut |rows, _| {
+        bar.set_position(rows);
+        true
+    })?;
     bar.finish_and_clear();
     // It is only ever stopped by `progress` saying so.
     let Some(evaluation) = evaluation else {

@@ -2,6 +2,8 @@
 
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
+pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod predict;
 pub(crate) mod prepare;
 pub(crate) mod recipe;

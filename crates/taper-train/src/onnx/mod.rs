@@ -64,8 +64,7 @@ pub fn encode(model: &Model) -> Result<Vec<u8>> {
     if masked {
         graph.proto.input.push(ValueInfoProto::tensor(LENGTHS, INT64, vec![batch()]));
     }
-    let outputs =
-        [(LOGITS, weights.fc_bias.len()), (PROBABILITIES, config.class_names.len())];
+    let outputs = [(LOGITS, weights.fc_bias.len()), (PROBABILITIES, config.class_names.len())];
     for (name, size) in outputs {
         let shape = vec![batch(), Dimension::fixed(size)];
         graph.proto.output.push(ValueInfoProto::tensor(name, FLOAT, shape));
