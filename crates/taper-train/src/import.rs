@@ -65,11 +65,13 @@ pub fn import(options: &ImportOptions, out: &Path) -> Result<ModelConfig> {
         );
         return Err(Error::run(&options.tokenizer, message));
     }
-    write(options, network, out)
+    write(options, &network, out)
 }
 
-fn write(options: &ImportOptions, network: Recognised, out: &Path) -> Result<ModelConfig> {
+fn write(options: &ImportOptions, network: &Recognised, out: &Path) -> Result<ModelConfig> {
     Run::check_free(out)?;
+    let mut dropout = Dropout::default();
+    (dropout.embedding, dropout.between_layers, dropout.output) = (0.0, 0.0, 0.0);
     let mut config = ModelConfig {
         format: ModelConfig::FORMAT,
         taper: env!("CARGO_PKG_VERSION").into(),
@@ -83,7 +85,7 @@ fn write(options: &ImportOptions, network: Recognised, out: &Path) -> Result<Mod
             bidirectional: network.bidirectional,
             pooling: network.pooling,
             padding: options.padding,
-            dropout: Dropout { embedding: 0.0, between_layers: 0.0, output: 0.0 },
+            dropout,
         },
         tokenizer_blake3: fingerprint::of_file(&options.tokenizer)?,
         weights_blake3: None,

@@ -100,9 +100,9 @@ impl<'a> Trainer<'a> {
         listen: &'a mut dyn FnMut(&TrainEvent),
     ) -> Result<Self> {
         let recipe = run.recipe().clone();
-        let mut config = run.model_config()?;
-        config.unseal(run.folder())?;
-        let model = Model::for_training(config, &recipe, prepared.embeddings()?, device)?;
+        run.model_config()?.unseal(run.folder())?;
+        let model =
+            Model::for_training(run.model_config()?, &recipe, prepared.embeddings()?, device)?;
         let mut optimizer = Optimizer::new(&recipe.train.optimizer);
         let restored = run.checkpoints().restore(checkpoint, &model, &mut optimizer)?;
         let (progress, metrics_len) = restored.unwrap_or_default();

@@ -21,9 +21,10 @@ pub(crate) fn run(args: &EvaluateArgs, console: &Console) -> Result<ExitCode> {
         None => Run::open_prepared(&args.run)?,
     };
     // An imported model has no recipe.
-    let batch_size = match args.run.join("recipe.toml").is_file() {
-        true => Run::recipe_of(&args.run)?.train.batch_size,
-        false => BATCH_SIZE,
+    let batch_size = if args.run.join("recipe.toml").is_file() {
+        Run::recipe_of(&args.run)?.train.batch_size
+    } else {
+        BATCH_SIZE
     };
     let split = prepared.encoded(&args.split)?;
     let bar = console.bar(split.len() as u64, "{msg} {wide_bar} {pos}/{len} {eta}");

@@ -66,7 +66,7 @@ pub(super) fn recognise(
     let weight = take(&mut tensors, &fc)?;
     let (logits, width) = weight.dims2().map_err(|error| error.to_string())?;
     let bias = match tensors.remove(&beside(&fc)) {
-        Some(bias) => shaped(&beside(&fc), bias, &[logits])?,
+        Some(bias) => shaped(&beside(&fc), &bias, &[logits])?,
         None => zeros(&[logits])?,
     };
     if !tensors.is_empty() {
@@ -162,7 +162,7 @@ fn lstm(tensors: &mut Tensors) -> Result<Lstm> {
                 let name = format!("{kind}_l{layer}{suffix}");
                 let theirs = format!("{prefix}{name}");
                 let tensor = match tensors.remove(&theirs) {
-                    Some(tensor) => shaped(&theirs, tensor, shape)?,
+                    Some(tensor) => shaped(&theirs, &tensor, shape)?,
                     None if kind.starts_with("bias") => zeros(shape)?,
                     None => return Err(format!("lacks {theirs}, expected {shape:?}")),
                 };
@@ -250,11 +250,11 @@ fn take(tensors: &mut Tensors, name: &str) -> Result<Tensor> {
     in_f32(&tensor)
 }
 
-fn shaped(name: &str, tensor: Tensor, shape: &[usize]) -> Result<Tensor> {
+fn shaped(name: &str, tensor: &Tensor, shape: &[usize]) -> Result<Tensor> {
     if tensor.dims() != shape {
         return Err(format!("{name}: found {:?}, expected {shape:?}", tensor.dims()));
     }
-    in_f32(&tensor)
+    in_f32(tensor)
 }
 
 fn in_f32(tensor: &Tensor) -> Result<Tensor> {

@@ -1,5 +1,5 @@
 //! A stream says what a list says, in its order, and is written the same in every format.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 use std::io::{self, Cursor};
 use std::path::Path;
