@@ -69,7 +69,7 @@ fn sentences() -> Result<Vec<String>> {
     let mut all = Vec::new();
     Source::open(&sample)?
         .for_each(&mut |_, record| {
-            let sentences = record.text.split_inclusive(". ").map(|sentence| sentence.trim());
+            let sentences = record.text.split_inclusive(". ").map(str::trim);
             all.extend(sentences.filter(|sentence| !sentence.is_empty()).map(str::to_owned));
             Ok(())
         })
