@@ -118,7 +118,7 @@ pub(crate) fn pick(
         ([], None, 1) => picks.text.push(0),
         ([], Some(label), 2) if free(1 - label) => picks.text.push(1 - label),
         ([text], None, 2) if label == LabelUse::Required && free(1 - text) => {
-            picks.label = Some(1 - text)
+            picks.label = Some(1 - text);
         }
         _ => {}
     }
