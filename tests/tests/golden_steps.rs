@@ -75,6 +75,7 @@ fn fifty_steps_lose_what_pytorch_loses() {
         model: recipe.model.clone(),
         tokenizer_blake3: String::new(),
         temperature: None,
+        weights_blake3: None,
     };
     let model = Model::new(config, 0, None, &Device::Cpu).unwrap();
     set_weights(&model);

@@ -10,6 +10,9 @@ use taper_train::{DeviceChoice, Quantization};
 
 use crate::commands::calibrate::CalibrateArgs;
 use crate::commands::compare::CompareArgs;
+use crate::commands::export::ExportArgs;
+use crate::commands::import::ImportArgs;
+use crate::commands::predict::PredictArgs;
 
 /// Trains, explains and ships LSTM text classifiers.
 ///
@@ -52,8 +55,12 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Fits a run's temperature on its validation split again, so that probabilities mean what they say.
     Calibrate(CalibrateArgs),
-    /// Classifies texts with a trained model.
+    /// Classifies texts with a trained model: a few, or files of any size.
     Predict(PredictArgs),
+    /// Writes a trained model as a graph that other runtimes run.
+    Export(ExportArgs),
+    /// Makes a model directory of a PyTorch classifier's weights.
+    Import(ImportArgs),
     /// Cuts text into tokens: a line of text in, a JSON array of tokens out.
     Tokenize(TokenizeArgs),
     /// Shows recipes: what can be trained and how.
@@ -257,31 +264,6 @@ pub(crate) struct EvaluateArgs {
     pub(crate) predictions: Option<PathBuf>,
 
     /// Prints everything as one line of JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct PredictArgs {
-    /// A run's folder, or a model directory.
-    pub(crate) run: PathBuf,
-
-    /// Texts to classify.
-    #[arg(conflicts_with = "input", required_unless_present = "input")]
-    pub(crate) text: Vec<String>,
-
-    /// A file with a text a line; `-` is standard input.
-    #[arg(long, short, value_name = "FILE|-")]
-    pub(crate) input: Option<PathBuf>,
-
-    /// Where to compute: auto, cpu, cuda or cuda:N.
-    #[arg(long, default_value = "auto", value_name = "DEVICE")]
-    pub(crate) device: DeviceChoice,
-
-    #[command(flatten)]
-    pub(crate) numbers: Numbers,
-
-    /// Prints one JSON array.
     #[arg(long)]
     pub(crate) json: bool,
 }

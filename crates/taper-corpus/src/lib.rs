@@ -6,6 +6,7 @@
 //!   it first; [`Record`] is what it yields, [`Rejected`] what it may pass over.
 //! - [`CorpusWriter`] and [`ShardWriter`] write Parquet; [`records`], [`batches`] and [`shards`]
 //!   read it back.
+//! - [`Texts`] are the texts of a file without their labels, one at a time.
 //! - [`HoldOut`] splits a split.
 //! - [`duplicates`] finds texts that occur twice, or nearly so; [`Defects`] what is wrong with one.
 //! - [`hub`] fetches and verifies one file; [`imdb`] knows IMDB's.
@@ -31,6 +32,7 @@ mod schema;
 mod settings;
 mod source;
 mod split;
+mod texts;
 mod verify;
 mod write;
 
@@ -51,4 +53,5 @@ pub use schema::corpus_schema;
 pub use settings::{ColumnSettings, DialectSettings, Format, Limits, OnError, SourceSettings};
 pub use source::{AclImdbArchive, AclImdbFolder, FileSource, HubLayout, Reject, Source, Visit};
 pub use split::{Chooser, HoldOut, SplitBy};
+pub use texts::{Text, Texts};
 pub use write::ShardWriter;

@@ -113,6 +113,7 @@ impl<'a> Trainer<'a> {
         listen: &'a mut dyn FnMut(&TrainEvent),
     ) -> Result<Self> {
         let recipe = run.recipe().clone();
+        run.model_config()?.unseal(run.folder())?;
         let new = || {
             let embeddings = prepared.embeddings()?;
             Model::for_training(run.model_config()?, &recipe, embeddings, device)
@@ -360,6 +361,8 @@ impl<'a> Trainer<'a> {
             }
             _ => None,
         };
+        // As it is on the disk: with the temperature.
+        self.run.model_config()?.seal(self.run.folder())?;
         let seconds = self.progress.seconds + self.clock.elapsed().as_secs_f64();
         let run = self.run.folder().to_owned();
         let summary = Summary { run, seconds, best_epoch, test };

@@ -4,6 +4,8 @@ pub(crate) mod calibrate;
 pub(crate) mod compare;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
+pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod lr_find;
 pub(crate) mod predict;
 pub(crate) mod prepare;

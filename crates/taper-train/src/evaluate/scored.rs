@@ -116,6 +116,8 @@ mod tests {
             dimensions: 4,
             max_length: Some(5),
             model: table,
+            truncate: crate::recipe::Truncate::default(),
+            weights_blake3: None,
             tokenizer_blake3: String::new(),
             temperature: Some(3.0),
         };
