@@ -39,6 +39,14 @@ pub(crate) fn write(
         dataset = manifest.dataset,
         source = manifest.source,
     );
+    if let Some(hub) = &manifest.hub {
+        let config = hub.config.as_ref().map_or_else(String::new, |name| format!(", `{name}`"));
+        let _ = writeln!(
+            card,
+            "- From the Hugging Face Hub: `{}`{config}, at {}",
+            hub.repository, hub.commit
+        );
+    }
     if let Some(licence) = &manifest.licence {
         let _ = writeln!(card, "- Terms of the data: {licence}");
     }

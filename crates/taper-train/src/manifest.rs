@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use taper_corpus::HubSelection;
 
 use crate::recipe::{Data, Text, Vectors};
 use crate::{Error, Recipe, Result, atomic, fingerprint};
@@ -132,6 +133,35 @@ pub struct RecipeTables {
     pub vectors: Vectors,
 }
 
+/// Where on the Hugging Face Hub texts came from: enough to fetch the same again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubOrigin {
+    /// `OWNER/NAME`.
+    pub repository: String,
+    /// The revision that was asked for, or fallen back on.
+    pub revision: String,
+    /// The commit it stood for.
+    pub commit: String,
+    /// The configuration; none where the recipe names files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// The files and, where the Hub told it, the sha256 of each.
+    pub files: BTreeMap<String, Option<String>>,
+}
+
+impl From<&HubSelection> for HubOrigin {
+    fn from(selection: &HubSelection) -> Self {
+        let files = selection.splits.iter().flat_map(|(_, files)| files);
+        Self {
+            repository: selection.id.clone(),
+            revision: selection.revision.clone(),
+            commit: selection.commit.clone(),
+            config: selection.config.clone(),
+            files: files.map(|file| (file.path.clone(), file.sha256.clone())).collect(),
+        }
+    }
+}
+
 /// What prepared data consists of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -143,6 +173,9 @@ pub struct Manifest {
     pub dataset: String,
     /// The container the texts came in.
     pub source: String,
+    /// Where on the Hub they came from, if they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub: Option<HubOrigin>,
     /// Terms the texts come under, where they are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
@@ -178,6 +211,7 @@ impl Manifest {
             taper: env!("CARGO_PKG_VERSION").to_owned(),
             dataset: recipe.data.dataset.clone(),
             source: String::new(),
+            hub: None,
             licence: None,
             seed: recipe.seed,
             class_names: Vec::new(),

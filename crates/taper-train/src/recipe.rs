@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub use data::{Case, Data, DropLeaks, HoldOut, HoldOutBy, Missing, Text, Vectors};
 pub use model::{Dropout, Model, Padding, Pooling};
-pub use source::{Columns, Csv, Files, OnError, SourceFormat};
+pub use source::{Columns, Csv, Files, Hub, OnError, SourceFormat};
 pub use train::{
     Activations, Evaluate, EvaluateOn, Optimizer, OptimizerKind, Precision, Select, Train,
 };

@@ -181,3 +181,26 @@ fn a_bad_line_among_the_vectors_is_named() {
     let report = fs::read_to_string(Path::new(prepared).join("coverage.json")).unwrap();
     assert!(report.contains("\"format\": \"word2vec-text\""), "{report}");
 }
+
+#[test]
+fn a_path_that_exists_wins_over_a_data_set_of_the_hub() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("someone/news");
+    fs::create_dir_all(&data).unwrap();
+    fs::write(data.join("train.csv"), "text,label\nTwo goals,Sports\nA probe lands,World\n")
+        .unwrap();
+    let run = |arguments: &[&str]| {
+        let mut taper = crate::taper::taper();
+        taper.current_dir(folder.path()).env("HF_HOME", folder.path()).args(arguments);
+        taper.output().unwrap()
+    };
+    let planned = run(&["prepare", "--dry-run", "--dataset", "someone/news"]);
+    let shown = String::from_utf8_lossy(&planned.stdout).into_owned();
+    assert!(planned.status.success() && shown.contains("[Sports]"), "{shown}");
+    let set = ["prepare", "--dataset", "someone/news", "--set", "data.hub.config=en"];
+    let message = stderr(&run(&set));
+    assert!(message.contains("a path that exists wins"), "{message}");
+    let message = stderr(&run(&["prepare", "--dataset", "someone/else"]));
+    assert!(message.contains("no such file or folder here"), "{message}");
+    assert!(message.contains("offline"), "{message}");
+}

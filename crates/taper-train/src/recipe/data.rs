@@ -3,19 +3,22 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::source::{Columns, Csv, Files, OnError, SourceFormat};
+use super::source::{Columns, Csv, Files, Hub, OnError, SourceFormat};
 
 /// `[data]`: which labelled texts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Data {
-    /// `sample` (comes with Taper), `imdb` (from the Hugging Face Hub), or the path of a file, folder, archive or glob.
+    /// `sample` (comes with Taper), `imdb` (from the Hugging Face Hub), the path of a file, folder, archive or glob, or
+    /// `OWNER/NAME`, any data set of the Hub that has Parquet. A path that exists wins over `OWNER/NAME`.
     #[schemars(length(min = 1))]
     pub dataset: String,
+    /// Which part of a data set of the Hub.
+    pub hub: Hub,
     /// The format of the files; detected where it is not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<SourceFormat>,
-    /// Which files of the folder belong to which split; by their names where nothing is given.
+    /// Which files of the folder, or of the Hub's repository, belong to which split; by their names where nothing is given.
     pub files: Files,
     /// Which columns hold what.
     pub columns: Columns,
@@ -40,6 +43,7 @@ impl Default for Data {
     fn default() -> Self {
         Self {
             dataset: "sample".to_owned(),
+            hub: Hub::default(),
             format: None,
             files: Files::default(),
             columns: Columns::default(),
