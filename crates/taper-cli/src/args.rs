@@ -250,8 +250,9 @@ pub(crate) struct TokenizeArgs {
     #[arg(conflicts_with = "tokenizer")]
     pub(crate) folder: Option<PathBuf>,
 
-    /// A tokenizer by name, without prepared data: english, spacy or whitespace. [default: english]
-    #[arg(long, value_name = "NAME")]
+    /// A tokenizer without prepared data: english, spacy or whitespace, or the path of any tokenizer.json.
+    /// [default: english]
+    #[arg(long, value_name = "NAME|FILE")]
     pub(crate) tokenizer: Option<String>,
 
     /// Lower-cases, where the tokenizer is chosen by name.

@@ -1,7 +1,7 @@
 //! Which texts share a step, and what of them the model reads.
 
 use taper_lstm::{Philox, TokenBatch};
-use taper_text::Vocabulary;
+use taper_text::Specials;
 
 use crate::Result;
 use crate::artifacts::EncodedSplit;
@@ -48,18 +48,21 @@ pub struct View {
     pub max_length: Option<usize>,
     /// Whether the LSTM reads padding up to the batch's longest text.
     pub padding: Padding,
+    /// The ids of the unknown word and of padding.
+    pub specials: Specials,
 }
 
 impl View {
-    /// As the recipe has it.
-    pub fn new(recipe: &Recipe) -> Self {
-        Self { max_length: recipe.train.max_length, padding: recipe.model.padding }
+    /// As the recipe has it, for a vocabulary with these `specials`.
+    pub fn new(recipe: &Recipe, specials: Specials) -> Self {
+        Self { max_length: recipe.train.max_length, padding: recipe.model.padding, specials }
     }
 
     /// Tokens of `tokens` that are read.
-    pub fn tokens(self, tokens: &[u32]) -> &[u32] {
+    pub fn tokens<'a>(&'a self, tokens: &'a [u32]) -> &'a [u32] {
         if tokens.is_empty() {
-            return &[Vocabulary::UNKNOWN];
+            let Specials { unknown, padding } = &self.specials;
+            return std::slice::from_ref(unknown.as_ref().unwrap_or(padding));
         }
         &tokens[..tokens.len().min(self.max_length.unwrap_or(usize::MAX))]
     }
@@ -81,7 +84,7 @@ impl View {
             .into_iter()
             .map(|tokens| {
                 let mut padded = tokens.to_vec();
-                padded.resize(longest, Vocabulary::PADDING);
+                padded.resize(longest, self.specials.padding);
                 padded
             })
             .collect();
@@ -129,9 +132,14 @@ mod tests {
 
     #[test]
     fn what_is_read_of_a_text() {
-        let view = View { max_length: Some(3), padding: Padding::Mask };
+        let specials = Specials::default();
+        let view = View { max_length: Some(3), padding: Padding::Mask, specials };
         assert_eq!(view.tokens(&[5, 6, 7, 8]), [5, 6, 7]);
-        assert_eq!(view.tokens(&[]), [Vocabulary::UNKNOWN]);
+        assert_eq!(view.tokens(&[]), [0]);
+        let elsewhere = View { specials: Specials { unknown: Some(100), padding: 9 }, ..view };
+        assert_eq!(elsewhere.tokens(&[]), [100]);
+        let bytes = View { specials: Specials { unknown: None, padding: 400 }, ..view };
+        assert_eq!(bytes.tokens(&[]), [400]);
         let lengths = |padding| {
             let view = View { padding, ..view };
             view.batch(&[&[5, 6, 7, 8], &[], &[9, 9]]).unwrap().packing().lengths().to_vec()

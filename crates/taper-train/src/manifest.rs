@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use taper_corpus::HubSelection;
+use taper_text::Specials;
 
 use crate::recipe::{Data, Text, Vectors};
 use crate::{Error, Recipe, Result, atomic, fingerprint};
@@ -183,8 +184,11 @@ pub struct Manifest {
     pub seed: u64,
     /// Names of the classes: a label is an index into them.
     pub class_names: Vec<String>,
-    /// Rows of the vocabulary, `<unk>` and `<pad>` included.
+    /// Rows of the vocabulary, those of the unknown word and of padding included.
     pub vocabulary: usize,
+    /// The ids of the unknown word and of padding.
+    #[serde(default)]
+    pub specials: Specials,
     /// Numbers a word vector has.
     pub dimensions: usize,
     /// Every split by name.
@@ -216,6 +220,7 @@ impl Manifest {
             seed: recipe.seed,
             class_names: Vec::new(),
             vocabulary: 0,
+            specials: Specials::default(),
             dimensions: recipe.vectors.dimensions,
             splits: BTreeMap::new(),
             rejected: 0,

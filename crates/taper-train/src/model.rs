@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use taper_lstm::{
     Activations, Classifier, ClassifierConfig, LstmConfig, Parameters, Precision, weights,
 };
-use taper_text::{Tokenizer, Vocabulary};
+pub use taper_text::Specials;
+use taper_text::Tokenizer;
 
 use crate::artifacts::{Embeddings, TOKENIZER};
 use crate::batch::View;
 use crate::gradients::EMBEDDING;
+use crate::manifest::Manifest;
 use crate::recipe::{self, Model as ModelTable, Pooling, Recipe};
 use crate::{Error, Result, atomic, fingerprint};
 
@@ -36,6 +38,9 @@ pub struct ModelConfig {
     pub vocabulary_size: usize,
     /// Width of the embedding.
     pub dimensions: usize,
+    /// The ids of the unknown word and of padding.
+    #[serde(default)]
+    pub specials: Specials,
     /// Longest text in tokens the model was trained on, if there was a limit.
     pub max_length: Option<usize>,
     /// The network, as the recipe has it.
@@ -54,7 +59,7 @@ impl ModelConfig {
             self.model.clone();
         ClassifierConfig {
             vocabulary_size: self.vocabulary_size,
-            padding_id: Some(Vocabulary::PADDING),
+            padding_id: Some(self.specials.padding),
             lstm: LstmConfig {
                 num_layers,
                 bidirectional,
@@ -76,7 +81,7 @@ impl ModelConfig {
 
     /// What the model reads of a text.
     pub fn view(&self) -> View {
-        View { max_length: self.max_length, padding: self.model.padding }
+        View { max_length: self.max_length, padding: self.model.padding, specials: self.specials }
     }
 
     /// Reads `config.json` of a model directory.
@@ -216,18 +221,18 @@ impl Model {
     }
 }
 
-/// The configuration of a model trained by `recipe` on data with these classes.
+/// The configuration of a model trained by `recipe` on prepared data.
 pub(crate) fn config_of(
     recipe: &Recipe,
-    class_names: &[String],
-    vocabulary_size: usize,
+    manifest: &Manifest,
     tokenizer: &Path,
 ) -> Result<ModelConfig> {
     Ok(ModelConfig {
         format: ModelConfig::FORMAT,
         taper: env!("CARGO_PKG_VERSION").into(),
-        class_names: class_names.to_vec(),
-        vocabulary_size,
+        class_names: manifest.class_names.clone(),
+        vocabulary_size: manifest.vocabulary,
+        specials: manifest.specials,
         dimensions: recipe.vectors.dimensions,
         max_length: recipe.train.max_length,
         model: recipe.model.clone(),

@@ -151,19 +151,31 @@ impl Preparation<'_> {
 
     /// Gives the training split's counts, if it had to count.
     fn text(&mut self) -> Result<Option<TokenCounts>> {
-        let fingerprint = text::fingerprint(&self.recipe.text, &self.train().content);
+        let fingerprint = text::fingerprint(&self.recipe.text, &self.train().content)?;
         if self.keep(Stage::Text, &fingerprint)? {
             return Ok(None);
         }
         let folder = self.begin(Stage::Text)?;
-        let counts = self.count(Stage::Text)?;
-        let tokenizer = text::build(&self.recipe.text, &counts)?;
+        let (tokenizer, counts) = if let Some(tokenizer) = text::from_file(&self.recipe.text)? {
+            for section in tokenizer.ignored() {
+                let note = format!(
+                    "{}: its `{section}` is not applied: recipes say how much of a text is read",
+                    self.recipe.text.tokenizer
+                );
+                (self.events)(PrepareEvent::Note(note));
+            }
+            (tokenizer, None)
+        } else {
+            let counts = self.count(Stage::Text)?;
+            (text::build(&self.recipe.text, &counts)?, Some(counts))
+        };
         tokenizer.save(&folder.join(artifacts::TOKENIZER))?;
-        let vocabulary = vocabulary(&tokenizer, &folder)?.len();
+        let vocabulary = vocabulary(&tokenizer, &folder)?;
+        let (rows, specials) = (vocabulary.len(), vocabulary.specials());
         self.finish(Stage::Text, fingerprint, |manifest| {
-            manifest.vocabulary = vocabulary;
+            (manifest.vocabulary, manifest.specials) = (rows, specials);
         })?;
-        Ok(Some(counts))
+        Ok(counts)
     }
 
     fn vectors(&mut self, source: &VectorSource, counts: Option<TokenCounts>) -> Result<()> {

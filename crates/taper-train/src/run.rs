@@ -50,8 +50,7 @@ impl Run {
         let path = prepared.tokenizer_path();
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
         atomic::write(&tokenizer, &bytes)?;
-        model::config_of(recipe, &manifest.class_names, manifest.vocabulary, &tokenizer)?
-            .write(folder)?;
+        model::config_of(recipe, manifest, &tokenizer)?.write(folder)?;
         let reference = PreparedReference {
             path: fs::canonicalize(prepared.folder()).map_err(Error::io(&path, "resolve"))?,
             fingerprint: fingerprint_of(prepared),

@@ -149,6 +149,8 @@ fn exists(path: &Path, key: &str, named: &str, names: &[&str]) -> Result<()> {
 pub enum PrepareEvent {
     /// What files were found to be, where that was detected; before any work.
     Plan(Box<Plan>),
+    /// Something that is not done as might be expected, in a sentence.
+    Note(String),
     /// Rows were passed over.
     Rejected {
         /// How many.

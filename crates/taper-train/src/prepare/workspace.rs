@@ -182,7 +182,7 @@ fn copy_outcome(stage: Stage, from: &Manifest, to: &mut Manifest) {
                 (split.tokens, split.empty, split.longest) = (0, 0, 0);
             }
         }
-        Stage::Text => to.vocabulary = from.vocabulary,
+        Stage::Text => (to.vocabulary, to.specials) = (from.vocabulary, from.specials),
         Stage::Vectors => {}
         Stage::Encoded => {
             for (name, split) in &mut to.splits {

@@ -101,10 +101,12 @@ pub enum HoldOutBy {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Text {
-    /// `english` (punctuation and clitics apart: `do n't`), `spacy` (as spaCy's blank English tokenizer) or `whitespace`.
-    #[schemars(extend("enum" = ["english", "spacy", "whitespace"]))]
+    /// `english` (punctuation and clitics apart: `do n't`), `spacy` (as spaCy's blank English tokenizer), `whitespace`, or
+    /// the path of a `tokenizer.json` (BPE, WordPiece, Unigram, …): then vocabulary, ids and special tokens are the file's,
+    /// as Python's `tokenizers` gives them, and the other keys of `[text]` do not apply.
+    #[schemars(extend("anyOf" = [{ "enum": ["english", "spacy", "whitespace"] }, { "pattern": r"[/\\]|\.json$" }]))]
     pub tokenizer: String,
-    /// Lower-case before counting and looking up.
+    /// Lower-case before counting and looking up; a `tokenizer.json` does as it says itself.
     pub lowercase: bool,
     /// Most words the vocabulary keeps, beside `<unk>` and `<pad>`: the most frequent ones, ties alphabetical.
     #[schemars(range(min = 1, max = 1_000_000_000))]

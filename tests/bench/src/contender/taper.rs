@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use candle_core::Device;
 use taper_lstm::TokenBatch;
-use taper_train::model::{Model, ModelConfig};
+use taper_train::model::{Model, ModelConfig, Specials};
 use taper_train::optimizer::Optimizer;
 use taper_train::step::step;
 use taper_train::{Inference, Quantization, Recipe};
@@ -35,6 +35,7 @@ impl Taper {
             class_names: vec!["neg".into(), "pos".into()],
             vocabulary_size: workload.vocabulary,
             dimensions: TUTORIAL.input_size,
+            specials: Specials::default(),
             max_length: None,
             model: recipe.model.clone(),
             tokenizer_blake3: String::new(),
