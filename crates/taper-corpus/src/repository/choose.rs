@@ -61,7 +61,7 @@ pub(super) fn by_path(
         match split {
             Some(split) => splits.entry(split).or_default().push(path.to_owned()),
             None if any_told => {
-                notes.push(format!("{path} is passed over: its name tells no split"))
+                notes.push(format!("{path} is passed over: its name tells no split"));
             }
             None => splits.entry("train".to_owned()).or_default().push(path.to_owned()),
         }
