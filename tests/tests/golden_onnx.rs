@@ -35,6 +35,7 @@ fn model(table: recipe::Model, classes: &[&str], temperature: Option<f64>) -> Mo
         model: table,
         truncate: taper_train::recipe::Truncate::default(),
         temperature,
+        specials: taper_train::model::Specials::default(),
         tokenizer_blake3: "0123".into(),
         weights_blake3: None,
     };

@@ -83,11 +83,12 @@ pub(crate) struct RecipeChoice {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
 
-    /// Labelled texts, instead of the recipe's: `sample`, `imdb` (from the Hugging Face Hub, or the
-    /// mirror in `HF_ENDPOINT`), CSV, TSV, JSON lines, Parquet, fastText's or TREC's lines or plain text
+    /// Labelled texts, instead of the recipe's: `sample`, `imdb` or any other data set that has Parquet
+    /// by its id, as in `fancyzhx/ag_news` (from the Hugging Face Hub, or the mirror in `HF_ENDPOINT`;
+    /// `--set data.hub.config=NAME`, `--set data.hub.revision=COMMIT`; a path that exists wins), CSV, TSV, JSON lines, Parquet, fastText's or TREC's lines or plain text
     /// (a file, a 'glob', or a folder of them; also as .gz or .zst), a folder per class, or aclImdb as
     /// a folder or .tar.gz. Columns and labels are detected or set: `--set data.columns.text=title,body`.
-    #[arg(long, value_name = "sample|imdb|PATH")]
+    #[arg(long, value_name = "sample|imdb|OWNER/NAME|PATH")]
     pub(crate) dataset: Option<String>,
 
     /// What happens when a row is not as it should be: stop with an error, or skip it into
@@ -274,8 +275,9 @@ pub(crate) struct TokenizeArgs {
     #[arg(conflicts_with = "tokenizer")]
     pub(crate) folder: Option<PathBuf>,
 
-    /// A tokenizer by name, without prepared data: english, spacy or whitespace. [default: english]
-    #[arg(long, value_name = "NAME")]
+    /// A tokenizer without prepared data: english, spacy or whitespace, or the path of any tokenizer.json.
+    /// [default: english]
+    #[arg(long, value_name = "NAME|FILE")]
     pub(crate) tokenizer: Option<String>,
 
     /// Lower-cases, where the tokenizer is chosen by name.

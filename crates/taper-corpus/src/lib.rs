@@ -9,7 +9,8 @@
 //! - [`Texts`] are the texts of a file without their labels, one at a time.
 //! - [`HoldOut`] splits a split.
 //! - [`duplicates`] finds texts that occur twice, or nearly so; [`Defects`] what is wrong with one.
-//! - [`hub`] fetches and verifies one file; [`imdb`] knows IMDB's.
+//! - [`HubDataset`] is any data set of the Hub that has Parquet; [`hub`] fetches and verifies one file; [`imdb`] knows
+//!   IMDB's.
 
 mod columns;
 mod corpus;
@@ -28,6 +29,7 @@ mod plan;
 mod read;
 mod record;
 mod reject;
+mod repository;
 mod schema;
 mod settings;
 mod source;
@@ -49,6 +51,7 @@ pub use plan::{Plan, PlannedColumn, PlannedRow, PlannedSplit};
 pub use read::{Batches, batches};
 pub use record::Record;
 pub use reject::{Rejected, RejectedWriter};
+pub use repository::{HubDataset, HubSelection};
 pub use schema::corpus_schema;
 pub use settings::{ColumnSettings, DialectSettings, Format, Limits, OnError, SourceSettings};
 pub use source::{AclImdbArchive, AclImdbFolder, FileSource, HubLayout, Reject, Source, Visit};

@@ -70,8 +70,8 @@ pub fn find_rate(
         });
     }
     let manifest = prepared.manifest();
-    let config =
-        ModelConfig::of_recipe(recipe, &manifest.class_names, manifest.vocabulary, String::new());
+    let (names, words) = (&manifest.class_names, manifest.vocabulary);
+    let config = ModelConfig::of_recipe(recipe, names, words, manifest.specials, String::new());
     let view = config.view();
     let model = Model::for_training(config, recipe, prepared.embeddings()?, device)?;
     let mut optimizer = Optimizer::new(&recipe.train.optimizer);

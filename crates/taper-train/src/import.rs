@@ -57,6 +57,7 @@ pub fn import(options: &ImportOptions, out: &Path) -> Result<ModelConfig> {
         .map_err(|problem| Error::run(path, problem))?;
     let tokenizer = Tokenizer::load(&options.tokenizer)?;
     let words = tokenizer.vocabulary().map_or(0, taper_text::Vocabulary::len);
+    let specials = tokenizer.vocabulary().map(taper_text::Vocabulary::specials).unwrap_or_default();
     if words != network.vocabulary_size {
         let message = format!(
             "has {words} entries, and the embedding in {} {} rows; the model was trained with another",
@@ -65,10 +66,15 @@ pub fn import(options: &ImportOptions, out: &Path) -> Result<ModelConfig> {
         );
         return Err(Error::run(&options.tokenizer, message));
     }
-    write(options, &network, out)
+    write(options, &network, specials, out)
 }
 
-fn write(options: &ImportOptions, network: &Recognised, out: &Path) -> Result<ModelConfig> {
+fn write(
+    options: &ImportOptions,
+    network: &Recognised,
+    specials: taper_text::Specials,
+    out: &Path,
+) -> Result<ModelConfig> {
     Run::check_free(out)?;
     let mut dropout = Dropout::default();
     (dropout.embedding, dropout.between_layers, dropout.output) = (0.0, 0.0, 0.0);
@@ -78,6 +84,7 @@ fn write(options: &ImportOptions, network: &Recognised, out: &Path) -> Result<Mo
         class_names: options.class_names.clone(),
         vocabulary_size: network.vocabulary_size,
         dimensions: network.dimensions,
+        specials,
         max_length: options.max_length,
         model: recipe::Model {
             hidden_size: network.hidden_size,

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use taper_lstm::{
     Activations, Classifier, ClassifierConfig, LstmConfig, Parameters, Precision, weights,
 };
-use taper_text::{Tokenizer, Vocabulary};
+pub use taper_text::Specials;
+use taper_text::Tokenizer;
 
 use crate::artifacts::{Embeddings, TOKENIZER};
 use crate::batch::View;
@@ -37,6 +38,9 @@ pub struct ModelConfig {
     pub vocabulary_size: usize,
     /// Width of the embedding.
     pub dimensions: usize,
+    /// The ids of the unknown word and of padding.
+    #[serde(default)]
+    pub specials: Specials,
     /// Longest text in tokens the model was trained on, if there was a limit.
     pub max_length: Option<usize>,
     /// What of a longer text the model reads.
@@ -69,6 +73,7 @@ impl ModelConfig {
         recipe: &Recipe,
         class_names: &[String],
         vocabulary_size: usize,
+        specials: Specials,
         tokenizer_blake3: String,
     ) -> Self {
         Self {
@@ -76,6 +81,7 @@ impl ModelConfig {
             taper: env!("CARGO_PKG_VERSION").into(),
             class_names: class_names.to_vec(),
             vocabulary_size,
+            specials,
             dimensions: recipe.vectors.dimensions,
             max_length: recipe.train.max_length,
             truncate: recipe.train.truncate,
@@ -92,7 +98,7 @@ impl ModelConfig {
             self.model.clone();
         ClassifierConfig {
             vocabulary_size: self.vocabulary_size,
-            padding_id: Some(Vocabulary::PADDING),
+            padding_id: Some(self.specials.padding),
             lstm: LstmConfig {
                 num_layers,
                 bidirectional,
@@ -118,7 +124,12 @@ impl ModelConfig {
 
     /// What the model reads of a text.
     pub fn view(&self) -> View {
-        View { max_length: self.max_length, truncate: self.truncate, padding: self.model.padding }
+        View {
+            max_length: self.max_length,
+            truncate: self.truncate,
+            padding: self.model.padding,
+            specials: self.specials,
+        }
     }
 
     /// Reads `config.json` of a model directory.

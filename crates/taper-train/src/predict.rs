@@ -9,7 +9,7 @@ use candle_core::Device;
 use rayon::prelude::*;
 use serde::Serialize;
 use taper_lstm::Quantization;
-use taper_text::{Tokenizer, Vocabulary};
+use taper_text::Tokenizer;
 
 pub use stream::Predictions;
 pub use write::{OutputFormat, PredictionWriter};
@@ -137,7 +137,10 @@ impl Predictor {
             probability: probabilities[best],
             probabilities: names.iter().cloned().zip(probabilities.iter().copied()).collect(),
             tokens: ids.len(),
-            unknown_tokens: ids.iter().filter(|&&id| id == Vocabulary::UNKNOWN).count(),
+            unknown_tokens: ids
+                .iter()
+                .filter(|&&id| self.config.specials.unknown == Some(id))
+                .count(),
             truncated: self.config.max_length.is_some_and(|max| ids.len() > max),
         }
     }

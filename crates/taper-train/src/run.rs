@@ -57,8 +57,8 @@ impl Run {
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
         atomic::write(&tokenizer, &bytes)?;
         let blake3 = fingerprint::of_file(&tokenizer)?;
-        ModelConfig::of_recipe(recipe, &manifest.class_names, manifest.vocabulary, blake3)
-            .write(folder)?;
+        let (names, words) = (&manifest.class_names, manifest.vocabulary);
+        ModelConfig::of_recipe(recipe, names, words, manifest.specials, blake3).write(folder)?;
         let reference = PreparedReference {
             path: fs::canonicalize(prepared.folder()).map_err(Error::io(&path, "resolve"))?,
             fingerprint: fingerprint_of(prepared),

@@ -18,7 +18,6 @@ mod weights;
 use std::path::Path;
 
 use prost::Message;
-use taper_text::Vocabulary;
 
 use crate::model::{Model, ModelConfig};
 use crate::recipe::{Padding, Truncate};
@@ -98,10 +97,10 @@ fn metadata(config: &ModelConfig) -> Vec<StringStringEntryProto> {
         ("class_names", Some(class_names)),
         ("max_length", config.max_length.map(|max| max.to_string())),
         ("truncate", config.max_length.map(|_| truncate.to_owned())),
-        ("padding_id", Some(Vocabulary::PADDING.to_string())),
+        ("padding_id", Some(config.specials.padding.to_string())),
         ("taper_version", Some(config.taper.clone())),
         ("tokenizer_blake3", Some(config.tokenizer_blake3.clone())),
-        ("unknown_id", Some(Vocabulary::UNKNOWN.to_string())),
+        ("unknown_id", config.specials.unknown.map(|id| id.to_string())),
         ("weights_blake3", config.weights_blake3.clone()),
     ];
     let entry = |(key, value): (&str, Option<String>)| {

@@ -34,6 +34,7 @@ fn model(folder: &Path) -> ModelConfig {
         model: recipe::Model { hidden_size: 4, ..recipe::Model::default() },
         truncate: crate::recipe::Truncate::default(),
         temperature: None,
+        specials: taper_text::Specials::default(),
         tokenizer_blake3: crate::fingerprint::of_file(&path).unwrap(),
         weights_blake3: None,
     };
