@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Evaluate(EvaluateArgs),
     /// Classifies texts with a trained model.
     Predict(PredictArgs),
+    /// Looks into a model while it reads a text: contributions, gates and memory, also as a page.
+    Inspect(crate::commands::inspect::InspectArgs),
     /// Cuts text into tokens: a line of text in, a JSON array of tokens out.
     Tokenize(TokenizeArgs),
     /// Shows recipes: what can be trained and how.

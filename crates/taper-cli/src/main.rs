@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Train(command) => commands::train::run(&command, &args.data, &console),
         Command::Evaluate(command) => commands::evaluate::run(&command, &console),
         Command::Predict(command) => commands::predict::run(&command),
+        Command::Inspect(command) => commands::inspect::run(&command),
         Command::Tokenize(command) => commands::tokenize::run(&command),
         Command::Recipe(command) => commands::recipe::run(&command),
         Command::Completions { shell } => commands::completions(shell),

@@ -149,6 +149,10 @@ pub enum Error {
     #[error(transparent)]
     Lstm(#[from] taper_lstm::Error),
 
+    /// A model that cannot be explained.
+    #[error(transparent)]
+    Explain(#[from] taper_explain::Error),
+
     /// Labelled texts that cannot be trained on.
     #[error("{dataset}: {message}")]
     Dataset {

@@ -6,6 +6,7 @@
 //! - [`manifest`]: what a prepared folder says about itself;
 //! - [`doctor`]: what is wrong with prepared data; [`trace`](trace()): how one row became what it is;
 //! - [`train`](train()): the loop, over a [`Run`]'s folder with its [`checkpoint`]s, telling [`TrainEvent`]s;
+//! - [`inspect`]: the gates, the memory and what a prediction rests on, as figures and as a page;
 //! - [`Inference`], [`evaluate`](evaluate()) and [`Predictor`]: what a model directory is good for.
 
 pub mod artifacts;
@@ -13,6 +14,7 @@ pub mod batch;
 pub mod checkpoint;
 pub mod doctor;
 pub mod gradients;
+pub mod inspect;
 pub mod loss;
 pub mod manifest;
 pub mod metrics;

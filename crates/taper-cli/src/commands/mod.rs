@@ -2,6 +2,7 @@
 
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
+pub(crate) mod inspect;
 pub(crate) mod predict;
 pub(crate) mod prepare;
 pub(crate) mod recipe;

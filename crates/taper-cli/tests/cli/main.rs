@@ -3,6 +3,7 @@
 
 mod commands;
 mod doctor;
+mod inspect;
 mod own_data;
 mod resume;
 mod taper;
