@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var};
 use taper_explain::{
-    Attribution, Behaviour, Composition, Counts, Error, Ledger, Steps, Survival, Tally, Target,
-    gradient_norms, gradient_x_input, integrated_gradients, occlusion,
+    Attribution, Behaviour, Composition, Counts, DEFAULT_STEPS, Error, Ledger, Steps, Survival,
+    Tally, Target, gradient_norms, gradient_x_input, integrated_gradients, occlusion,
 };
 use taper_lstm::{
     Classifier, ClassifierConfig, LstmConfig, LstmState, LstmTrace, PackedSequence, Parameters,
@@ -180,15 +180,18 @@ const METHODS: [Method; 3] =
 #[test]
 fn integrated_gradients_are_complete_whatever_the_pooling_and_the_target() {
     let text = ids(3, 60);
-    // The maximum has kinks on the way from zeros, which take more points.
-    for (pooling, steps) in [(Pooling::Last, 64), (Pooling::Mean, 64), (Pooling::LastMaxMean, 512)]
-    {
+    // The maximum has kinks on the way from zeros: it takes more points, and is met less well.
+    for (pooling, steps, tolerance) in [
+        (Pooling::Last, DEFAULT_STEPS, 0.01),
+        (Pooling::Mean, DEFAULT_STEPS, 0.01),
+        (Pooling::LastMaxMean, 512, 0.05),
+    ] {
         let (classifier, _) = model(pooling, 3);
         let mut values = Vec::new();
         for target in [Target::Logit(0), Target::Logit(2), Target::Difference { of: 0, from: 2 }] {
             let found = integrated_gradients(&classifier, &text, target, steps).unwrap();
             let error = found.completeness_error();
-            assert!(error < 0.01, "{pooling:?}: {error}");
+            assert!(error < tolerance, "{pooling:?}: {error}");
             values.push(found.value);
         }
         assert!((values[0] - values[1] - values[2]).abs() < 1e-5);

@@ -31,8 +31,8 @@ function mix(from, to, share) {
   return from.map((value, index) => Math.round(value + (to[index] - value) * share));
 }
 
-// One gate over time: a row a unit, a column a run of tokens; 255 columns wide or not, it fills its figure.
-function drawHeat(canvas, heat, name, selected) {
+// One gate over time: a row a unit, a column a run of tokens.
+function drawHeat(canvas, heat, name) {
   const columns = heat.columns.length, rows = heat.units.length;
   const bytes = Uint8Array.from(atob(heat[name]), (character) => character.charCodeAt(0));
   canvas.width = columns;
@@ -40,15 +40,21 @@ function drawHeat(canvas, heat, name, selected) {
   canvas.style.height = Math.max(60, Math.min(4 * rows, 200)) + "px";
   const image = new ImageData(columns, rows);
   const [low, high, toward, away] = ["--low", "--high", "--toward", "--away"].map(colour);
-  const mark = colour("--mark"), marked = columnOf(heat.columns, selected);
   for (let at = 0; at < bytes.length; at++) {
     const value = bytes[at] / 255;
     let rgb = mix(low, high, value);
     if (name === "c") rgb = mix(low, value < 0.5 ? away : toward, Math.abs(2 * value - 1));
-    if (at % columns === marked) rgb = mix(rgb, mark, 0.55);
     image.data.set([...rgb, 255], 4 * at);
   }
   canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+// A frame around the column of token `t`.
+function columnMark(columns, t) {
+  const mark = element("div", { className: "column", "aria-hidden": "true" });
+  mark.style.left = `${(100 * columnOf(columns, t)) / columns.length}%`;
+  mark.style.width = `${100 / columns.length}%`;
+  return mark;
 }
 
 // The column, of those that begin at `firsts`, that holds token `t`.

@@ -61,7 +61,7 @@ function facts(text) {
   if (text.cut === "inspection") {
     lines.push(`The text has ${text.tokens_in_text} tokens: its head is inspected, and the prediction is that of its head.`);
   }
-  const account = error === null ? "" : `, off by ${percent(error)}`;
+  const account = error === null ? "" : `, off by ${(100 * error).toFixed(2)} %`;
   const integrated = steps > 0 ? ` over ${steps} steps` : "";
   lines.push(
     `Score for ${text.target.toward} over ${text.target.away}: ${number(value)}; of a text of zeros: ${number(baseline)}. ` +
@@ -156,9 +156,10 @@ class Review {
         const at = Math.floor((memory.heat.columns.length * event.offsetX) / canvas.clientWidth);
         this.select(memory.heat.columns[Math.min(Math.max(at, 0), memory.heat.columns.length - 1)], false);
       });
-      drawHeat(canvas, memory.heat, name, t);
+      drawHeat(canvas, memory.heat, name);
       const scale = name === "c" ? `−${number(memory.heat.c_limit)} to ${number(memory.heat.c_limit)}` : "0 to 1";
-      heats.append(element("figure", { className: "heat" }, element("figcaption", {}, `${title}, ${scale}`), canvas));
+      const map = element("div", { className: "heat" }, canvas, columnMark(memory.heat.columns, t));
+      heats.append(element("figure", {}, element("figcaption", {}, `${title}, ${scale}`), map));
     }
     const parts = memory.composition.parts.map(([start, end], index) => {
       const words = this.text.tokens.slice(start, Math.min(end, start + 4)).map((token) => visible(token.token));
