@@ -120,8 +120,10 @@ fn in_words(inspection: &Inspection, colours: bool) -> String {
                 harmless(&format!("{}:{}  label {label}", row.split, row.id))
             );
         }
-        let shown: Vec<String> =
-            text.tokens.iter().map(|token| shade(text, token, colours)).collect();
+        let sizes = text.tokens.iter().map(|token| token.contribution.abs());
+        let largest = sizes.fold(f32::MIN_POSITIVE, f32::max);
+        let shown = text.tokens.iter().map(|token| shade(token, largest, colours));
+        let shown: Vec<String> = shown.collect();
         let _ = writeln!(words, "{}\n", shown.join(" "));
         let _ = writeln!(words, "{}", figures(text, inspection.method));
         let _ = writeln!(words, "{}", memory(text));
@@ -130,11 +132,10 @@ fn in_words(inspection: &Inspection, colours: bool) -> String {
 }
 
 /// A token on the colour of what it speaks for; nothing that is in it reaches the terminal as a command.
-fn shade(text: &InspectedText, token: &InspectedToken, colours: bool) -> String {
+fn shade(token: &InspectedToken, largest: f32, colours: bool) -> String {
     let shown = one_line(&token.token);
-    let largest = text.tokens.iter().fold(0.0_f32, |largest, t| largest.max(t.contribution.abs()));
     // 0 stands for too little to show.
-    let level = (4.99 * token.contribution.abs() / largest.max(f32::MIN_POSITIVE)) as usize;
+    let level = (4.99 * token.contribution.abs() / largest) as usize;
     let Some(level) = level.checked_sub(1).filter(|_| colours) else { return shown };
     let scale = if token.contribution < 0.0 { AWAY } else { TOWARD };
     format!("\u{1b}[38;5;16;48;5;{}m{shown}\u{1b}[0m", scale[level.min(3)])
@@ -225,4 +226,27 @@ fn memory(text: &InspectedText) -> String {
         table.add_row(cells);
     }
     format!("{table}\nWhat the memory did, not why: see --html.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{InspectedToken, shade};
+
+    #[test]
+    fn colours_say_for_and_against_and_how_much() {
+        let token = |contribution| InspectedToken {
+            token: "\u{1b}film\n".into(),
+            id: 2,
+            known: true,
+            contribution,
+        };
+        let word = "\\u{1b}film\u{23ce}";
+        let on = |colour: u8| format!("\u{1b}[38;5;16;48;5;{colour}m{word}\u{1b}[0m");
+        assert_eq!(shade(&token(2.0), 2.0, true), on(75));
+        assert_eq!(shade(&token(0.5), 2.0, true), on(189));
+        assert_eq!(shade(&token(-2.0), 2.0, true), on(208));
+        assert_eq!(shade(&token(0.1), 2.0, true), word);
+        assert_eq!(shade(&token(-2.0), 2.0, false), word);
+        assert_eq!(shade(&token(0.0), f32::MIN_POSITIVE, true), word);
+    }
 }
