@@ -168,7 +168,7 @@ fn figures(text: &InspectedText, method: Method) -> String {
             );
         }
         None if text.tokens_in_text == 0 => {
-            read.push_str("; an empty text reads as one unknown word")
+            read.push_str("; an empty text reads as one unknown word");
         }
         None => {}
     }
@@ -194,7 +194,11 @@ fn figures(text: &InspectedText, method: Method) -> String {
     );
     lines.push(("shared out", format!("{name}{complete}{error}")));
     lines.push(("strongest", strongest(tokens)));
-    lines.into_iter().map(|(name, value)| format!("{name:11}{}\n", harmless(&value))).collect()
+    let mut words = String::new();
+    for (name, value) in lines {
+        let _ = writeln!(words, "{name:11}{}", harmless(&value));
+    }
+    words
 }
 
 fn strongest(tokens: &[InspectedToken]) -> String {
