@@ -1,5 +1,6 @@
 //! Explanations of small networks, held against the equations, and hostile input by name.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::float_cmp, reason = "the same numbers, read twice")]
 
 use std::collections::BTreeMap;
 
