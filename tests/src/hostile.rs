@@ -75,7 +75,7 @@ fn rows(bytes: &[u8], folder: &Path, name: &str) -> Result<()> {
             anyhow::bail!("skipping bad rows fails where there are none: {error}")
         }
         (Err(error), _) => {
-            ensure!(error.contains(name), "an error that does not name the file: {error}")
+            ensure!(error.contains(name), "an error that does not name the file: {error}");
         }
     }
     Ok(())

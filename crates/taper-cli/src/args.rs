@@ -1,76 +1,12 @@
-//! The command line, as `--help` shows it.
+//! The arguments that verbs share, and those of the older verbs.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::Subcommand;
 use taper_train::metrics::Resampling;
 use taper_train::recipe::OnError;
 use taper_train::{DeviceChoice, Quantization};
-
-use crate::commands::calibrate::CalibrateArgs;
-use crate::commands::compare::CompareArgs;
-use crate::commands::export::ExportArgs;
-use crate::commands::import::ImportArgs;
-use crate::commands::predict::PredictArgs;
-
-/// Trains, explains and ships LSTM text classifiers.
-///
-/// Try `taper train`: it prepares the sample that comes with Taper, trains on it in about a minute,
-/// and writes a run to runs/. Then `taper predict runs/quickstart "What a lovely film."`.
-#[derive(Debug, Parser)]
-#[command(name = "taper", version, max_term_width = 100)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-
-    /// No bars and no messages: only results and errors.
-    #[arg(long, short, global = true)]
-    pub(crate) quiet: bool,
-
-    /// Folder of the committed sample and of prepared data.
-    #[arg(long, global = true, env = "TAPER_DATA", default_value = "data", value_name = "DIR")]
-    pub(crate) data: PathBuf,
-
-    /// Threads to compute with; the results do not depend on it. [default: one a core]
-    #[arg(long, global = true, value_name = "N")]
-    pub(crate) threads: Option<NonZeroUsize>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Turns labelled texts into token ids, vocabulary and aligned word vectors.
-    Prepare(PrepareArgs),
-    /// Tells what is wrong with prepared data: leaks, repeats, damage, lengths, coverage, drift.
-    Doctor(DoctorArgs),
-    /// Follows one row of prepared data from its source to its ids.
-    Trace(TraceArgs),
-    /// Trains a classifier; prepares first what is not up to date.
-    Train(TrainArgs),
-    /// Tries a learning rate that grows with every step, and tells where the loss falls fastest.
-    LrFind(crate::commands::lr_find::LrFindArgs),
-    /// Judges a trained model on a split: every figure with its interval, and where the errors are.
-    Evaluate(EvaluateArgs),
-    /// Compares two runs on the same rows: is one better, by more than chance, and where?
-    Compare(CompareArgs),
-    /// Fits a run's temperature on its validation split again, so that probabilities mean what they say.
-    Calibrate(CalibrateArgs),
-    /// Classifies texts with a trained model: a few, or files of any size.
-    Predict(PredictArgs),
-    /// Writes a trained model as a graph that other runtimes run.
-    Export(ExportArgs),
-    /// Makes a model directory of a PyTorch classifier's weights.
-    Import(ImportArgs),
-    /// Cuts text into tokens: a line of text in, a JSON array of tokens out.
-    Tokenize(TokenizeArgs),
-    /// Shows recipes: what can be trained and how.
-    Recipe(RecipeArgs),
-    /// Prints a completion script for a shell.
-    Completions {
-        /// Which shell.
-        shell: clap_complete::Shell,
-    },
-}
 
 /// What to train, and on what.
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! What the environment says about the Hugging Face Hub, in the Hub's own conventions.
+//! What the environment says about the Hugging Face Hub, in the Hub's own conventions, and about colours.
 
 use std::env;
 use std::path::PathBuf;
@@ -24,6 +24,11 @@ pub(crate) fn hub() -> Result<HubConfig> {
         no_proxy: in_either_case("NO_PROXY"),
         ..HubConfig::new(endpoint, cache)
     })
+}
+
+/// Whether `NO_COLOR` asks for none (<https://no-color.org>).
+pub(crate) fn no_color() -> bool {
+    set("NO_COLOR").is_some()
 }
 
 fn in_either_case(name: &str) -> Option<String> {

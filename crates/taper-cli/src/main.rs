@@ -6,15 +6,16 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a terminal program")]
 
 mod args;
+mod cli;
 mod commands;
 mod console;
 mod environment;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
-use args::{Args, Command};
+use cli::{Args, Command};
 use console::Console;
 
 /// A program that was asked to stop did so.
@@ -39,9 +40,10 @@ fn main() -> ExitCode {
         Command::Predict(command) => commands::predict::run(&command, &console),
         Command::Export(command) => commands::export::run(&command),
         Command::Import(command) => commands::import::run(&command),
+        Command::Inspect(command) => commands::inspect::run(&command),
         Command::Tokenize(command) => commands::tokenize::run(&command),
         Command::Recipe(command) => commands::recipe::run(&command),
-        Command::Completions { shell } => commands::completions(shell),
+        Command::Completions { shell } => commands::completions(shell, &mut Args::command()),
     };
     match result {
         Ok(code) => code,

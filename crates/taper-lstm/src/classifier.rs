@@ -187,7 +187,16 @@ impl Classifier {
         self.pool.pooling
     }
 
-    pub(crate) fn pool(&self) -> &Pool {
+    /// Pools what the recurrent layers gave: `[batch, features]`, which [`Self::fc`] reads, in the batch's order.
+    ///
+    /// # Shapes
+    /// `output.data()`: `[total, directions * h_size]`; `state`: as [`Lstm::forward`] gives it
+    pub fn pool(&self, output: &PackedSequence, state: &LstmState) -> Result<Tensor> {
+        self.pool.forward(output, state)
+    }
+
+    /// The pooling, with its parameters.
+    pub(crate) fn pool_layer(&self) -> &Pool {
         &self.pool
     }
 
@@ -202,6 +211,23 @@ impl Classifier {
         let packed = PackedSequence::new(embedded, batch.packing.clone())?;
         let (output, state) = self.lstm.forward(&packed, None, Mode::Evaluate)?;
         Ok(self.head(&output, &state, Mode::Evaluate)?.detach())
+    }
+
+    /// Logits of embedded tokens, without dropout and with a graph: a [`Var`] of `embedded`'s data gets its
+    /// gradient, one row a token of the batch, from the logits' `backward`.
+    ///
+    /// Equal to [`Self::forward`] where the rows are those of the tokens; between tokens, or from
+    /// elsewhere, they ask what the network would say of an input that no text has.
+    ///
+    /// # Shapes
+    /// `embedded`: `[total, input_size]`; result: `[batch, num_logits]`, in the batch's order
+    ///
+    /// # Errors
+    /// If the rows do not have the LSTM's `input_size`.
+    pub fn forward_embedded(&self, embedded: &PackedSequence) -> Result<Tensor> {
+        let mode = Mode::Differentiate;
+        let (output, state) = self.lstm.forward(embedded, None, mode)?;
+        self.head(&output, &state, mode)
     }
 
     /// Logits for training, with the dropout masks of (`seed`, `step`).
@@ -274,30 +300,73 @@ mod tests {
         values.into_iter().map(f32::to_bits).collect()
     }
 
+    const POOLINGS: [Pooling; 5] =
+        [Pooling::Last, Pooling::Max, Pooling::Mean, Pooling::LastMaxMean, Pooling::Attention];
+
+    fn config(pooling: Pooling) -> ClassifierConfig {
+        let lstm = LstmConfig {
+            num_layers: 2,
+            bidirectional: true,
+            dropout: 0.3,
+            ..LstmConfig::new(4, 6)
+        };
+        ClassifierConfig {
+            vocabulary_size: 9,
+            padding_id: Some(1),
+            lstm,
+            pooling,
+            num_logits: 2,
+            embedding_dropout: 0.3,
+            token_dropout: 0.0,
+            output_dropout: 0.3,
+        }
+    }
+
+    #[test]
+    fn embedded_tokens_get_the_gradient_of_the_evaluation() {
+        for pooling in POOLINGS {
+            let parameters = Parameters::new(3);
+            let vb = parameters.var_builder(DType::F64, &Device::Cpu);
+            let classifier = Classifier::new(&config(pooling), &vb).unwrap();
+            // Token 2 occurs twice in a text: each place has a gradient of its own.
+            let batch = TokenBatch::new(&[&[2, 3, 2], &[4], &[5, 1, 6, 8, 3]]).unwrap();
+            let rows = classifier.embedding.lookup(batch.ids()).unwrap();
+            let weighed = |rows: &Tensor| {
+                let packed = PackedSequence::new(rows.clone(), batch.packing().clone()).unwrap();
+                let logits = classifier.forward_embedded(&packed).unwrap();
+                let weights = Tensor::new(&[[1.0, -2.0], [0.5, 3.0], [-1.0, 0.25]], rows.device());
+                ((&logits * weights.unwrap()).unwrap().sum_all().unwrap(), logits)
+            };
+            let x = Var::from_tensor(&rows).unwrap();
+            let (sum, logits) = weighed(&x);
+            let expected: Vec<Vec<f64>> = classifier.forward(&batch).unwrap().to_vec2().unwrap();
+            assert_eq!(logits.to_vec2::<f64>().unwrap(), expected, "{pooling:?}");
+
+            let store = sum.backward().unwrap();
+            let gradient: Vec<Vec<f64>> = store.get(&x).unwrap().to_vec2().unwrap();
+            let values: Vec<Vec<f64>> = rows.to_vec2().unwrap();
+            for (row, column) in (0..rows.dim(0).unwrap()).flat_map(|r| (0..4).map(move |c| (r, c)))
+            {
+                let at = |nudge: f64| -> f64 {
+                    let mut values = values.clone();
+                    values[row][column] += nudge;
+                    let (sum, _) = weighed(&Tensor::new(values, &Device::Cpu).unwrap());
+                    sum.to_scalar().unwrap()
+                };
+                let expected = (at(1e-5) - at(-1e-5)) / 2e-5;
+                let found = gradient[row][column];
+                assert!((found - expected).abs() < 1e-7, "{pooling:?} {row} {column}: {found}");
+            }
+        }
+    }
+
     #[test]
     fn gradients_are_those_of_the_graph_with_every_pooling() {
-        let poolings =
-            [Pooling::Last, Pooling::Max, Pooling::Mean, Pooling::LastMaxMean, Pooling::Attention];
-        for (pooling, variational) in poolings.into_iter().zip([false, true].into_iter().cycle()) {
+        for (pooling, variational) in POOLINGS.into_iter().zip([false, true].into_iter().cycle()) {
             let parameters = Parameters::new(3);
-            let lstm = LstmConfig {
-                num_layers: 2,
-                bidirectional: true,
-                dropout: 0.3,
-                variational,
-                weight_dropout: 0.2,
-                ..LstmConfig::new(4, 6)
-            };
-            let config = ClassifierConfig {
-                vocabulary_size: 9,
-                padding_id: Some(1),
-                lstm,
-                pooling,
-                num_logits: 2,
-                embedding_dropout: 0.3,
-                token_dropout: 0.2,
-                output_dropout: 0.3,
-            };
+            let mut config = config(pooling);
+            (config.token_dropout, config.lstm.weight_dropout) = (0.2, 0.2);
+            config.lstm.variational = variational;
             let vb = parameters.var_builder(DType::F32, &Device::Cpu);
             let classifier = Classifier::new(&config, &vb).unwrap();
             let batch = TokenBatch::new(&[&[2, 3, 2], &[4], &[5, 1, 6, 8, 3]]).unwrap();

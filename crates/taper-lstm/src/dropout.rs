@@ -14,6 +14,8 @@ use crate::random::Philox;
 pub enum Mode {
     /// Nothing is dropped; nothing is kept for a backward pass.
     Evaluate,
+    /// Nothing is dropped, and what a backward pass needs is kept: gradients of what evaluation computes.
+    Differentiate,
     /// Masks belong to this step of the run with this seed.
     Train {
         /// The run's seed.

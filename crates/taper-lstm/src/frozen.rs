@@ -107,7 +107,7 @@ impl FrozenClassifier {
             embedding: Arc::new(embedding),
             layers: Arc::new(Frozen::new(&layers, quantization == Quantization::Int8)),
             shape,
-            pool: classifier.pool().clone(),
+            pool: classifier.pool_layer().clone(),
             fc: classifier.fc().clone(),
         })
     }

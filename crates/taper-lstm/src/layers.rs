@@ -77,7 +77,7 @@ impl Layers {
         let mut x = input.data().clone();
         let (mut h_n, mut c_n) = (Vec::new(), Vec::new());
         for (layer, initial) in initial.iter().enumerate() {
-            let keep = matches!(mode, Mode::Train { .. });
+            let keep = mode != Mode::Evaluate;
             let op = self.operation(layer, packing, keep);
             let shape = op.shape().clone();
             let operand = self.drop_between(layer, &x, packing, mode)?.contiguous()?;

@@ -111,16 +111,21 @@ impl View {
             let Specials { unknown, padding } = &self.specials;
             return Cow::Borrowed(std::slice::from_ref(unknown.as_ref().unwrap_or(padding)));
         }
-        let Some(max) = self.max_length.filter(|&max| max < tokens.len()) else {
-            return Cow::Borrowed(tokens);
+        self.cut(tokens)
+    }
+
+    /// What is read of the items of a text, one a token.
+    pub fn cut<T: Clone>(self, items: &[T]) -> Cow<'_, [T]> {
+        let Some(max) = self.max_length.filter(|&max| max < items.len()) else {
+            return Cow::Borrowed(items);
         };
         match self.truncate {
-            Truncate::Head => Cow::Borrowed(&tokens[..max]),
-            Truncate::Tail => Cow::Borrowed(&tokens[tokens.len() - max..]),
+            Truncate::Head => Cow::Borrowed(&items[..max]),
+            Truncate::Tail => Cow::Borrowed(&items[items.len() - max..]),
             Truncate::HeadTail => {
                 let head = max / 4;
-                let tail = tokens.len() - (max - head);
-                Cow::Owned([&tokens[..head], &tokens[tail..]].concat())
+                let tail = items.len() - (max - head);
+                Cow::Owned([&items[..head], &items[tail..]].concat())
             }
         }
     }

@@ -158,6 +158,10 @@ pub enum Error {
     #[error(transparent)]
     Lstm(#[from] taper_lstm::Error),
 
+    /// A model that cannot be explained.
+    #[error(transparent)]
+    Explain(#[from] taper_explain::Error),
+
     /// Labelled texts that cannot be trained on.
     #[error("{dataset}: {message}")]
     Dataset {

@@ -10,6 +10,7 @@
 //! - [`Inference`], [`evaluate`](evaluate()) and [`Predictor`]: what a model directory is good for;
 //! - [`metrics`], [`assess`](assess()), [`calibrate`](calibrate()), [`compare`](compare()): how good, how sure, how much better.
 //! - [`onnx`]: a model as a graph that other runtimes run; [`import`](import()): a PyTorch model's weights as a model directory;
+//! - [`inspect`]: the gates, the memory and what a prediction rests on, as figures and as a page;
 
 pub mod artifacts;
 pub mod assess;
@@ -19,6 +20,7 @@ pub mod checkpoint;
 pub mod compare;
 pub mod doctor;
 pub mod gradients;
+pub mod inspect;
 pub mod loss;
 pub mod manifest;
 pub mod metrics;

@@ -1,3 +1,4 @@
+//! Any bytes to the parser `lines`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| taper_fuzz::feed("lines", bytes));

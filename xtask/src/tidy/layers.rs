@@ -22,7 +22,15 @@ const RULES: &[Rule] = &[
     Rule {
         package: "taper-corpus",
         reach: Reach::Whole,
-        unseen: &["taper-text", "taper-lstm", "taper-train", "candle", "tokenizers", "tokio"],
+        unseen: &[
+            "taper-text",
+            "taper-lstm",
+            "taper-explain",
+            "taper-train",
+            "candle",
+            "tokenizers",
+            "tokio",
+        ],
     },
     Rule {
         package: "taper-text",
@@ -30,6 +38,7 @@ const RULES: &[Rule] = &[
         unseen: &[
             "taper-corpus",
             "taper-lstm",
+            "taper-explain",
             "taper-train",
             "candle",
             "arrow",
@@ -41,13 +50,29 @@ const RULES: &[Rule] = &[
     Rule {
         package: "taper-lstm",
         reach: Reach::Whole,
-        unseen: &["taper-corpus", "taper-text", "taper-train", "arrow", "parquet", "tokio"],
+        unseen: &[
+            "taper-corpus",
+            "taper-text",
+            "taper-explain",
+            "taper-train",
+            "arrow",
+            "parquet",
+            "tokio",
+        ],
     },
     Rule { package: "taper-lstm", reach: Reach::Direct, unseen: &["tokenizers"] },
+    // explanations see the engine alone
+    Rule {
+        package: "taper-explain",
+        reach: Reach::Whole,
+        unseen: &["taper-corpus", "taper-text", "taper-train", "arrow", "parquet", "tokio"],
+    },
+    Rule { package: "taper-explain", reach: Reach::Direct, unseen: &["tokenizers", "serde"] },
     Rule { package: "taper-train", reach: Reach::Whole, unseen: &["taper-cli"] },
     Rule { package: "taper-corpus", reach: Reach::Direct, unseen: BINARY_ONLY },
     Rule { package: "taper-text", reach: Reach::Direct, unseen: BINARY_ONLY },
     Rule { package: "taper-lstm", reach: Reach::Direct, unseen: BINARY_ONLY },
+    Rule { package: "taper-explain", reach: Reach::Direct, unseen: BINARY_ONLY },
     Rule { package: "taper-train", reach: Reach::Direct, unseen: BINARY_ONLY },
 ];
 

@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod evaluate;
 pub(crate) mod export;
 pub(crate) mod import;
+pub(crate) mod inspect;
 pub(crate) mod lr_find;
 pub(crate) mod predict;
 pub(crate) mod prepare;
@@ -22,12 +23,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use clap::CommandFactory;
 
 /// Prints a completion script.
-pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode> {
+pub(crate) fn completions(
+    shell: clap_complete::Shell,
+    command: &mut clap::Command,
+) -> Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut crate::args::Args::command(), "taper", &mut script);
+    clap_complete::generate(shell, command, "taper", &mut script);
     io::Write::write_all(&mut io::stdout(), &script)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@
 mod commands;
 mod directory;
 mod doctor;
+mod inspect;
 mod judging;
 mod own_data;
 mod resume;

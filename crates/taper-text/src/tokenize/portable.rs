@@ -169,6 +169,6 @@ fn own_vocabulary(model: &Value) -> Option<Vocabulary> {
     for (token, id) in entries {
         *tokens.get_mut(usize::try_from(id.as_u64()?).ok()?)? = Some(token);
     }
-    let tokens: Option<Vec<String>> = tokens.into_iter().map(|token| token.cloned()).collect();
+    let tokens: Option<Vec<String>> = tokens.into_iter().map(Option::<&String>::cloned).collect();
     Vocabulary::from_tokens(tokens?).ok()
 }

@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+
+mod attribution;
+mod behaviour;
+mod error;
+mod ledger;
+mod quadrature;
+mod steps;
+mod survival;
+mod target;
+
+pub use attribution::{
+    Attribution, DEFAULT_STEPS, MAX_ROWS, gradient_x_input, integrated_gradients, occlusion,
+};
+pub use behaviour::{Behaviour, Counts, Tally};
+pub use error::{Error, Result};
+pub use ledger::{Composition, Ledger};
+pub use steps::Steps;
+pub use survival::{Survival, gradient_norms};
+pub use target::Target;

@@ -1,0 +1,238 @@
+// The page: reads the element `data`, draws every text, and keeps to the token, layer and direction chosen.
+
+const inspection = JSON.parse(document.getElementById("data").textContent);
+const chosen = { layer: inspection.model.num_layers - 1, direction: "forward", tokens: [] };
+const BEHAVIOURS = ["remember", "add", "erase", "overwrite"];
+const ROWS = [
+  ["i", "input gate, mean"], ["f", "forget gate, mean"], ["o", "output gate, mean"],
+  ["before", "memory before"], ["forgotten", "forgotten of it"], ["deposit", "written"],
+  ["after", "memory after"], ["surviving", "left of it at the end"], ["released", "let out of it at the end"],
+  ["gradient_h", "gradient at h"], ["gradient_c", "gradient at c"], ["kept", "later forget gates"],
+];
+
+function number(value) {
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  return size >= 0.001 && size < 100000 ? value.toPrecision(3).replace(/e\+?(\d+)/, "e$1") : value.toExponential(2);
+}
+
+function percent(share) {
+  return (100 * share).toFixed(1) + " %";
+}
+
+// What a reader can see of a token: control characters by their pictures, the invisible by number.
+function visible(token) {
+  const shown = token.replace(/[\u0000-\u0020\u007f]/g, (character) => {
+    const code = character.charCodeAt(0);
+    return code === 0x7f ? "\u2421" : code === 0x20 ? "\u2423" : String.fromCharCode(0x2400 + code);
+  });
+  return shown.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    return "\\u{" + character.codePointAt(0).toString(16) + "}";
+  });
+}
+
+function background(contribution, largest) {
+  const share = largest > 0 ? Math.abs(contribution) / largest : 0;
+  const name = contribution < 0 ? "--away" : "--toward";
+  return `color-mix(in srgb, var(${name}) ${Math.round(60 * share)}%, transparent)`;
+}
+
+function memoryOf(text) {
+  return text.memory.find((memory) => memory.layer === chosen.layer && memory.direction === chosen.direction);
+}
+
+function heading(text, index) {
+  if (text.row) {
+    const label = text.row.label === null ? "" : `, labelled ${text.row.label}`;
+    return `${text.row.split}: ${text.row.id}${label}`;
+  }
+  return `Text ${index + 1}`;
+}
+
+function facts(text) {
+  const { value, baseline, sum, error, steps } = text.completeness;
+  const known = text.tokens.filter((token) => token.known).length;
+  const lines = [
+    `${text.prediction.label}, ${percent(text.prediction.probability)}; ${text.tokens.length} tokens read` +
+      (text.tokens_in_text === 0 ? " (an empty text reads as one unknown word)" : "") +
+      (known < text.tokens.length ? `, ${text.tokens.length - known} unknown` : ""),
+  ];
+  if (text.cut === "model") lines.push(`The text has ${text.tokens_in_text} tokens: the model reads no more of it.`);
+  if (text.cut === "inspection") {
+    lines.push(`The text has ${text.tokens_in_text} tokens: its head is inspected, and the prediction is that of its head.`);
+  }
+  const account = error === null ? "" : `, off by ${(100 * error).toFixed(2)} %`;
+  const integrated = steps > 0 ? ` over ${steps} steps` : "";
+  lines.push(
+    `Score for ${text.target.toward} over ${text.target.away}: ${number(value)}; of a text of zeros: ${number(baseline)}. ` +
+      `The contributions add up to ${number(sum)}${account}${integrated}.`,
+  );
+  return lines.map((line) => element("p", { className: "facts" }, line));
+}
+
+class Review {
+  constructor(text, index) {
+    this.text = text;
+    this.selected = 0;
+    const largest = Math.max(...text.tokens.map((token) => Math.abs(token.contribution)));
+    this.buttons = text.tokens.map((token, t) => {
+      const button = element("button", {
+        type: "button", tabIndex: t === 0 ? 0 : -1, textContent: visible(token.token),
+        "aria-pressed": "false", title: `${number(token.contribution)}${token.known ? "" : ", unknown"}`,
+      });
+      if (!token.known) button.classList.add("unknown");
+      button.style.background = background(token.contribution, largest);
+      button.addEventListener("click", () => this.select(t, false));
+      return button;
+    });
+    const id = `heading-${index}`;
+    this.tokens = element("div", {
+      className: "tokens", role: "group", "aria-label": "Tokens; arrow keys move, the numbers follow",
+    }, ...this.buttons);
+    this.tokens.addEventListener("keydown", (event) => this.key(event));
+    this.panel = element("div", { className: "panel", "aria-live": "polite" });
+    this.memory = element("div");
+    this.canvases = {};
+    const key = element("p", { className: "key facts" });
+    for (const [name, sign] of [[text.target.toward, 1], [text.target.away, -1]]) {
+      const swatch = element("span", {}, `speaks for ${name}`);
+      swatch.style.background = background(sign, 1);
+      key.append(swatch);
+    }
+    this.section = element("section", { "aria-labelledby": id },
+      element("h2", { id }, heading(text, index)), ...facts(text), key, this.tokens, this.panel, this.memory);
+  }
+
+  key(event) {
+    const last = this.buttons.length - 1;
+    const moves = {
+      ArrowRight: this.selected + 1, ArrowLeft: this.selected - 1, ArrowDown: this.selected + 1,
+      ArrowUp: this.selected - 1, Home: 0, End: last,
+    };
+    if (!(event.key in moves) || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    this.select(Math.min(Math.max(moves[event.key], 0), last), true);
+  }
+
+  select(t, focus) {
+    const before = this.buttons[this.selected], now = this.buttons[t];
+    before.tabIndex = -1;
+    before.setAttribute("aria-pressed", "false");
+    this.selected = t;
+    now.tabIndex = 0;
+    now.setAttribute("aria-pressed", "true");
+    if (focus) now.focus();
+    this.draw();
+  }
+
+  // Everything that depends on the token, the layer or the direction.
+  draw() {
+    const memory = memoryOf(this.text), t = this.selected, token = this.text.tokens[t];
+    const list = element("dl");
+    const row = (name, title, value) => {
+      const cell = element("dd", {}, number(value));
+      cell.dataset.name = name;
+      list.append(element("div", {}, element("dt", {}, title), cell));
+    };
+    row("contribution", "contribution", token.contribution);
+    for (const [name, title] of ROWS) row(name, title, memory.tokens[name][t]);
+    const shares = BEHAVIOURS.map((name) => memory.tokens[name][t]);
+    this.panel.replaceChildren(
+      element("h3", {}, `${visible(token.token)} — token ${t + 1} of ${this.text.tokens.length}` +
+        (token.known ? "" : ", unknown to the vocabulary")),
+      element("p", { className: "facts" }, `Layer ${chosen.layer + 1}, ${chosen.direction}. Of its units here:`),
+      ...behaviours(shares), list);
+    this.drawMemory(memory, t);
+  }
+
+  drawMemory(memory, t) {
+    const length = this.text.tokens.length;
+    const shares = BEHAVIOURS.map((name) => memory.behaviour[name]);
+    const heats = element("div", { className: "heats" });
+    const names = { i: "input gate", f: "forget gate", o: "output gate", c: "memory" };
+    for (const [name, title] of Object.entries(names)) {
+      const canvas = element("canvas", { role: "img", "aria-label": `${title}, unit by unit over time` });
+      canvas.addEventListener("click", (event) => {
+        const at = Math.floor((memory.heat.columns.length * event.offsetX) / canvas.clientWidth);
+        this.select(memory.heat.columns[Math.min(Math.max(at, 0), memory.heat.columns.length - 1)], false);
+      });
+      drawHeat(canvas, memory.heat, name);
+      const scale = name === "c" ? `−${number(memory.heat.c_limit)} to ${number(memory.heat.c_limit)}` : "0 to 1";
+      const map = element("div", { className: "heat" }, canvas, columnMark(memory.heat.columns, t));
+      heats.append(element("figure", {}, element("figcaption", {}, `${title}, ${scale}`), map));
+    }
+    const parts = memory.composition.parts.map(([start, end], index) => {
+      const words = this.text.tokens.slice(start, Math.min(end, start + 4)).map((token) => visible(token.token));
+      const swatch = element("i");
+      swatch.style.background = `var(--k${index})`;
+      return element("li", {}, swatch, `${start + 1}–${end}: ${words.join(" ")}${end - start > 4 ? " …" : ""}`);
+    });
+    const lines = [["h", "--toward"], ["c, the memory", "--away"], ["product of later forget gates (dashed)", "--soft"]];
+    const legend = lines.map(([name, value]) => {
+      const swatch = element("i");
+      swatch.style.background = `var(${value})`;
+      return element("li", {}, swatch, name);
+    });
+    const units = memory.heat.units.length;
+    this.memory.replaceChildren(
+      element("h3", {}, "The whole text"), ...behaviours(shares),
+      element("h3", {}, "Gates and memory over time"),
+      element("p", { className: "facts" }, `The ${units} of ${inspection.model.hidden_size} units that show most, ` +
+        `top to bottom: ${rows(memory.heat.behaviours)}; within each, those that keep most first.`),
+      heats,
+      element("h3", {}, "What the memory consists of"),
+      element("p", { className: "facts" }, "The ledger, token by token: what is left of each part of the text, " +
+        `as far as this direction has read (${chosen.direction === "forward" ? "left to right" : "right to left"}). ` +
+        `At the end it misses the memory by ${memory.ledger_residual.toExponential(1)}, relatively.`),
+      element("figure", {}, drawComposition(memory.composition, length, t), element("ul", { className: "legend" }, ...parts)),
+      element("h3", {}, "How far back the gradient reaches"),
+      element("figure", {}, drawGradients(memory.tokens, t), element("ul", { className: "legend" }, ...legend)),
+    );
+  }
+}
+
+function behaviours(shares) {
+  const bar = element("div", { className: "bar", "aria-hidden": "true" });
+  const legend = element("ul", { className: "legend" });
+  BEHAVIOURS.forEach((name, index) => {
+    const part = element("div"), swatch = element("i"), share = element("span", {}, percent(shares[index]));
+    part.style.background = swatch.style.background = `var(--k${index})`;
+    part.style.width = percent(shares[index]).replace(" ", "");
+    share.dataset.name = name;
+    bar.append(part);
+    legend.append(element("li", {}, swatch, name + " ", share));
+  });
+  return [bar, legend];
+}
+
+// "12 remember, 3 erase": units by what they do most, in the order of the rows.
+function rows(behaviours) {
+  const counts = BEHAVIOURS.map((name) => [behaviours.filter((found) => found === name).length, name]);
+  return counts.filter(([count]) => count > 0).map(([count, name]) => `${count} mostly ${name}`).join(", ");
+}
+
+function choices(fieldset, name, options, value) {
+  for (const [key, title] of options) {
+    const input = element("input", { type: "radio", name, value: String(key), checked: key === value });
+    input.addEventListener("change", () => {
+      chosen[name] = key;
+      reviews.forEach((review) => review.draw());
+    });
+    fieldset.append(element("label", {}, input, " " + title));
+  }
+}
+
+const { model } = inspection;
+document.getElementById("method").textContent = inspection.method.replaceAll("-", " ");
+document.getElementById("model").textContent =
+  `${model.num_layers} ${model.num_layers === 1 ? "layer" : "layers"} of ${model.hidden_size} units, ` +
+  `${model.directions === 2 ? "both directions" : "forward"}, pooling ${model.pooling}; classes ${model.class_names.join(", ")}`;
+const layerNames = Array.from({ length: model.num_layers }, (_, layer) => [layer, String(layer + 1)]);
+const directionNames = [["forward", "forward"], ["backward", "backward"]].slice(0, model.directions);
+choices(document.getElementById("layers"), "layer", layerNames, chosen.layer);
+choices(document.getElementById("directions"), "direction", directionNames, chosen.direction);
+document.getElementById("controls").addEventListener("submit", (event) => event.preventDefault());
+const reviews = inspection.texts.map((text, index) => new Review(text, index));
+document.getElementById("reviews").append(...reviews.map((review) => review.section));
+reviews.forEach((review) => review.select(0, false));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => reviews.forEach((review) => review.draw()));
