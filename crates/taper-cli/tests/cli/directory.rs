@@ -105,6 +105,11 @@ fn files_go_in_and_out() {
         "--max-length",
         "24",
     ]);
+    // A temperature is fitted, not imported.
+    let config = folder.join("run/config.json");
+    let mut plain: Value = serde_json::from_slice(&fs::read(&config).unwrap()).unwrap();
+    plain.as_object_mut().unwrap().remove("temperature");
+    fs::write(&config, plain.to_string()).unwrap();
     let texts = ["Fine, really.", "Dull."];
     let predict = |model: &str| json(&["predict", model, texts[0], texts[1], "--json"]);
     assert_eq!(predict(&imported), predict(&model));

@@ -154,7 +154,7 @@ fn what_cannot_be_inspected_is_told_why() {
 
     let config = fs::read_to_string(copy.join("config.json")).unwrap();
     fs::write(copy.join("config.json"), config.replace("\"format\": 1", "\"format\": 7")).unwrap();
-    assert!(failure(&["inspect", path, "x"]).contains("version 7; this program reads version 1"));
+    assert!(failure(&["inspect", path, "x"]).contains("format 7; Taper 0.1.0 reads format 1"));
     fs::write(copy.join("config.json"), config).unwrap();
     fs::remove_file(copy.join("tokenizer.json")).unwrap();
     assert!(failure(&["inspect", path, "x"]).contains("tokenizer.json"));

@@ -102,7 +102,7 @@ pub enum HoldOutBy {
 #[serde(deny_unknown_fields, default)]
 pub struct Text {
     /// `english` (punctuation and clitics apart: `do n't`), `spacy` (as spaCy's blank English tokenizer), `whitespace`, or
-    /// the path of a `tokenizer.json` (BPE, WordPiece, Unigram, …): then vocabulary, ids and special tokens are the file's,
+    /// the path of a `tokenizer.json` (BPE, `WordPiece`, Unigram, …): then vocabulary, ids and special tokens are the file's,
     /// as Python's `tokenizers` gives them, and the other keys of `[text]` do not apply.
     #[schemars(extend("anyOf" = [{ "enum": ["english", "spacy", "whitespace"] }, { "pattern": r"[/\\]|\.json$" }]))]
     pub tokenizer: String,

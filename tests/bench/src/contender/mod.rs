@@ -91,12 +91,12 @@ impl Field<'_> {
     pub(crate) fn open(&self, peers: &[String]) -> Result<Opened> {
         let python = Python::new(self);
         let mut contenders: Vec<Box<dyn Contender>> =
-            vec![Box::new(Taper::new(&self.workload, self.device)?)];
+            vec![Box::new(Taper::new(self.workload, self.device)?)];
         let mut absent = Vec::new();
         for name in self.chosen(peers)? {
             let opened: Result<Box<dyn Contender>> = match name {
                 taper::INT8 => {
-                    TaperInt8::new(&self.workload).map(|contender| Box::new(contender) as _)
+                    TaperInt8::new(self.workload).map(|contender| Box::new(contender) as _)
                 }
                 candle_nn::NAME => candle_nn::CandleNn::new(self.workload)
                     .map(|contender| Box::new(contender) as _),
