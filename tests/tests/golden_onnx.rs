@@ -70,6 +70,15 @@ fn models() -> [(&'static str, Model); 5] {
     ]
 }
 
+/// Bytes as hexadecimal digits.
+struct HexDigest<'a>(&'a [u8]);
+
+impl std::fmt::LowerHex for HexDigest<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
 fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
 }
@@ -89,7 +98,7 @@ fn onnxruntime_gives_our_logits() {
     for (name, model) in &models {
         let expected = &golden["cases"][name];
         let bytes = fs::read(folder.join(format!("{name}.onnx"))).unwrap();
-        let hash: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        let hash = format!("{:x}", HexDigest(&Sha256::digest(&bytes)));
         let folder = folder.display();
         assert_eq!(
             expected["sha256"], hash,
