@@ -12,6 +12,7 @@ use crate::average::Average;
 use crate::batch::{drop_words, epoch_batches};
 use crate::card;
 use crate::checkpoint::{Parts, Progress, policy};
+use crate::dynamics::{self, EpochDynamics};
 use crate::evaluate::{Evaluation, Labelled, evaluate};
 use crate::events::TrainEvent;
 use crate::inference::Inference;
@@ -23,6 +24,7 @@ use crate::run::Run;
 use crate::schedule;
 use crate::step::{LabelledBatch, StepReport, step};
 use crate::stopping::patience_is_out;
+use crate::tensorboard;
 use crate::{Error, Result};
 
 /// How a call of [`train`] ended.
@@ -81,6 +83,7 @@ pub fn train(
             return trainer.interrupted();
         }
         trainer.checkpoint()?;
+        tensorboard::write(trainer.run.folder())?;
     }
 }
 
@@ -96,6 +99,8 @@ struct Trainer<'a> {
     average: Option<Average>,
     optimizer: Optimizer,
     progress: Progress,
+    /// What the epoch so far gave each training row.
+    dynamics: EpochDynamics,
     /// Since the last addition to `progress.seconds`.
     clock: Instant,
     /// Optimizer steps at the last checkpoint.
@@ -123,11 +128,18 @@ impl<'a> Trainer<'a> {
         };
         let mut optimizer = Optimizer::new(&recipe.train.optimizer);
         let checkpoints = run.checkpoints();
-        let mut parts =
-            Parts { model: &model, optimizer: &mut optimizer, average: average.as_ref() };
+        let rows = prepared.manifest().split(prepared.folder(), "train")?.rows;
+        let mut dynamics = EpochDynamics::new(rows as usize);
+        let mut parts = Parts {
+            model: &model,
+            optimizer: &mut optimizer,
+            average: average.as_ref(),
+            dynamics: &mut dynamics,
+        };
         let restored = checkpoints.restore(checkpoint, &mut parts)?;
         let (progress, metrics_len) = restored.unwrap_or_default();
         run.truncate_metrics(metrics_len)?;
+        dynamics::forget_after(run.folder(), progress.epochs)?;
         if recipe.train.select == Select::Best
             && let Some(best) = checkpoints.best_weights(&progress)
         {
@@ -135,11 +147,14 @@ impl<'a> Trainer<'a> {
             run.adopt_weights(&best)?;
         }
         let (clock, saved) = (Instant::now(), progress.steps);
-        let changes = run.take_changes();
+        let (session, changes) = (run.take_session(), run.take_changes());
         #[rustfmt::skip]
         let mut trainer = Self {
-            run, recipe, prepared, stop, listen, model, average, optimizer, progress, clock, saved,
+            run, recipe, prepared, stop, listen, model, average, optimizer, progress, dynamics, clock, saved,
         };
+        if let Some(session) = session {
+            trainer.emit(&TrainEvent::Session { session })?;
+        }
         if !changes.is_empty() {
             trainer.emit(&TrainEvent::RecipeChanged { changes })?;
         }
@@ -207,7 +222,10 @@ impl<'a> Trainer<'a> {
             }
             let rows = learned.iter().map(|batch| batch.labels.len()).sum();
             let tokens = learned.iter().map(|batch| batch.tokens.packing().total()).sum();
-            self.progress.tally.add(rows, report.correct, tokens, report.loss);
+            let correct = report.correct();
+            self.progress.tally.add(rows, correct, tokens, report.loss);
+            let places = group.iter().flatten().map(|&at| labelled.row(at));
+            self.dynamics.record(places, &report.verdicts);
             self.progress.batches += group.len();
             self.progress.steps += 1;
             self.emit(&TrainEvent::Step {
@@ -215,7 +233,7 @@ impl<'a> Trainer<'a> {
                 batch: self.progress.batches,
                 step: self.progress.steps,
                 loss: report.loss,
-                accuracy: report.correct as f64 / rows as f64,
+                accuracy: correct as f64 / rows as f64,
                 gradient_norm: report.gradient_norm,
                 learning_rate: rate * self.recipe.train.optimizer.learning_rate,
                 tokens,
@@ -235,6 +253,8 @@ impl<'a> Trainer<'a> {
             seconds: started.elapsed().as_secs_f64(),
         })?;
         (self.progress.epochs, self.progress.batches) = (epoch, 0);
+        self.dynamics.keep(self.run.folder(), epoch)?;
+        self.dynamics = EpochDynamics::new(self.dynamics.len());
         Ok(true)
     }
 
@@ -322,8 +342,12 @@ impl<'a> Trainer<'a> {
         (self.clock, self.saved) = (Instant::now(), self.progress.steps);
         let len = self.run.metrics_len()?;
         let (checkpoints, policy) = (self.run.checkpoints(), &self.recipe.train.checkpoint);
-        let optimizer = &mut self.optimizer;
-        let parts = Parts { model: &self.model, optimizer, average: self.average.as_ref() };
+        let parts = Parts {
+            model: &self.model,
+            optimizer: &mut self.optimizer,
+            average: self.average.as_ref(),
+            dynamics: &mut self.dynamics,
+        };
         let name = checkpoints.save(&self.progress, len, &parts, policy)?;
         (self.listen)(&TrainEvent::Checkpointed { name: name.clone() });
         Ok(name)
