@@ -74,6 +74,7 @@ fn fifty_steps_lose_what_pytorch_loses() {
         truncate: recipe.train.truncate,
         model: recipe.model.clone(),
         tokenizer_blake3: String::new(),
+        temperature: None,
     };
     let model = Model::new(config, 0, None, &Device::Cpu).unwrap();
     set_weights(&model);

@@ -4,8 +4,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use taper_train::metrics::Resampling;
 use taper_train::recipe::OnError;
 use taper_train::{DeviceChoice, Quantization};
+
+use crate::commands::calibrate::CalibrateArgs;
+use crate::commands::compare::CompareArgs;
+use crate::commands::report::ReportArgs;
 
 /// Trains, explains and ships LSTM text classifiers.
 ///
@@ -40,8 +45,14 @@ pub(crate) enum Command {
     Trace(TraceArgs),
     /// Trains a classifier; prepares first what is not up to date.
     Train(TrainArgs),
-    /// Counts how often a trained model is right on a split.
+    /// Judges a trained model on a split: every figure with its interval, and where the errors are.
     Evaluate(EvaluateArgs),
+    /// Compares two runs on the same rows: is one better, by more than chance, and where?
+    Compare(CompareArgs),
+    /// Fits a run's temperature on its validation split again, so that probabilities mean what they say.
+    Calibrate(CalibrateArgs),
+    /// Writes a run's report.html and plots again, also while it trains.
+    Report(ReportArgs),
     /// Classifies texts with a trained model.
     Predict(PredictArgs),
     /// Cuts text into tokens: a line of text in, a JSON array of tokens out.
@@ -205,6 +216,20 @@ impl Numbers {
     }
 }
 
+/// How intervals are made.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Intervals {
+    /// Resamples of the rows for the intervals; 0 for none.
+    #[arg(long, default_value_t = Resampling::default().resamples, value_name = "N")]
+    resamples: u32,
+}
+
+impl Intervals {
+    pub(crate) fn resampling(&self) -> Resampling {
+        Resampling { resamples: self.resamples, ..Resampling::default() }
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct EvaluateArgs {
     /// A run's folder.
@@ -225,7 +250,14 @@ pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) numbers: Numbers,
 
-    /// Prints the figures as one line of JSON.
+    #[command(flatten)]
+    pub(crate) intervals: Intervals,
+
+    /// Writes what the model says of every row, a line of JSON each: id, label, predicted, probabilities.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) predictions: Option<PathBuf>,
+
+    /// Prints everything as one line of JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

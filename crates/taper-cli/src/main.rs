@@ -9,6 +9,7 @@ mod args;
 mod commands;
 mod console;
 mod environment;
+mod machine;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,9 @@ fn main() -> ExitCode {
         Command::Trace(command) => commands::trace::run(&command),
         Command::Train(command) => commands::train::run(&command, &args.data, &console),
         Command::Evaluate(command) => commands::evaluate::run(&command, &console),
+        Command::Compare(command) => commands::compare::run(&command, &console),
+        Command::Calibrate(command) => commands::calibrate::run(&command, &console),
+        Command::Report(command) => commands::report::run(&command, &console),
         Command::Predict(command) => commands::predict::run(&command),
         Command::Tokenize(command) => commands::tokenize::run(&command),
         Command::Recipe(command) => commands::recipe::run(&command),

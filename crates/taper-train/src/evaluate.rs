@@ -1,6 +1,9 @@
-//! How a model does on a split: correct over total, and the mean loss.
+//! How a model does on a split: correct over total, the mean loss, and, where wanted, every row's logits.
 
-use serde::{Deserialize, Serialize};
+mod scored;
+
+use candle_core::Tensor;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::artifacts::EncodedSplit;
 use crate::batch::{View, sorted_batches};
@@ -8,6 +11,8 @@ use crate::inference::Inference;
 use crate::loss::{cross_entropy, predicted_classes};
 use crate::metrics::Tally;
 use crate::{Error, Result};
+
+pub use scored::{Scored, ScoredRow, score};
 
 /// The figures of a split.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,7 +28,13 @@ pub struct Evaluation {
     /// Mean of the batches' accuracies, as the tutorial prints it.
     pub mean_batch_accuracy: f64,
     /// Mean loss of a text, in nats.
+    #[serde(deserialize_with = "or_nan")]
     pub loss: f64,
+}
+
+/// JSON has no infinity and no NaN: they are written as null.
+fn or_nan<'de, D: Deserializer<'de>>(number: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(number)?.unwrap_or(f64::NAN))
 }
 
 /// Evaluates every labelled text of a split; `progress` hears the rows done and the rows in all, and
@@ -38,13 +49,26 @@ pub fn evaluate(
     batch_size: usize,
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<Option<Evaluation>> {
-    let view = model.view();
     let labelled = Labelled::new(split, name)?;
+    pass(model, &labelled, name, batch_size, progress, &mut |_, _| Ok(()))
+}
+
+/// Reads every labelled text, and hands over the logits of a batch with its places among them.
+fn pass(
+    model: &Inference,
+    labelled: &Labelled,
+    name: &str,
+    batch_size: usize,
+    progress: &mut dyn FnMut(u64, u64) -> bool,
+    keep: &mut dyn FnMut(&[usize], &Tensor) -> Result<()>,
+) -> Result<Option<Evaluation>> {
+    let view = model.view();
     let mut tally = Tally::default();
     for batch in sorted_batches(&labelled.lengths(view), batch_size) {
         let (texts, labels) = labelled.batch(&batch);
         let tokens = view.batch(&texts)?;
         let logits = model.logits(&tokens)?;
+        keep(&batch, &logits)?;
         let loss = cross_entropy(&logits, &labels)?.to_scalar::<f32>()?;
         let correct = count_correct(&predicted_classes(&logits)?, &labels);
         tally.add(batch.len(), correct, tokens.packing().total(), f64::from(loss));

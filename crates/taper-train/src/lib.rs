@@ -7,11 +7,16 @@
 //! - [`doctor`]: what is wrong with prepared data; [`trace`](trace()): how one row became what it is;
 //! - [`schedule`], [`stopping`]: the learning rate over a run, and when to end it;
 //! - [`train`](train()): the loop, over a [`Run`]'s folder with its [`checkpoint`]s, telling [`TrainEvent`]s;
-//! - [`Inference`], [`evaluate`](evaluate()) and [`Predictor`]: what a model directory is good for.
+//! - [`report`], [`dynamics`], [`history`](history()): what a run tells of itself;
+//! - [`Inference`], [`evaluate`](evaluate()) and [`Predictor`]: what a model directory is good for;
+//! - [`metrics`], [`assess`](assess()), [`calibrate`](calibrate()), [`compare`](compare()): how good, how sure, how much better.
 
 pub mod artifacts;
+pub mod assess;
 pub mod batch;
+pub mod calibrate;
 pub mod checkpoint;
+pub mod compare;
 pub mod doctor;
 pub mod dynamics;
 pub mod gradients;
@@ -22,6 +27,7 @@ pub mod model;
 pub mod optimizer;
 pub mod prepare;
 pub mod recipe;
+pub mod report;
 pub mod schedule;
 pub mod step;
 pub mod stopping;
@@ -47,9 +53,12 @@ mod trace;
 mod train;
 
 pub use artifacts::Prepared;
+pub use assess::{Assessment, assess};
+pub use calibrate::{Calibration, calibrate};
+pub use compare::{Comparison, Contender, compare};
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, Scored, ScoredRow, evaluate, score};
 pub use events::TrainEvent;
 pub use history::history;
 pub use inference::Inference;

@@ -1,4 +1,27 @@
-//! Counts of a pass over a split, and what they say.
+//! How well a model does: figures from what it said of labelled rows, and the sums of a pass over a split.
+//!
+//! Figures are those of scikit-learn (`zero_division=0`), to 1e-9 (`tests/golden/metrics.py`), and where they are undefined
+//! they are absent. Functions take `weights`, how often each row counts: all ones, or a resample's.
+
+mod bootstrap;
+mod calibration;
+mod confusion;
+mod figures;
+mod mcnemar;
+mod ranking;
+mod scores;
+mod temperature;
+
+pub use bootstrap::Resampling;
+pub use calibration::{
+    RELIABILITY_BINS, ReliabilityBin, brier, calibration_error, log_loss, reliability,
+};
+pub use confusion::{Confusion, Retrieval};
+pub use figures::{Averages, ClassFigures, Estimate, Figures, ranking};
+pub use mcnemar::McNemar;
+pub use ranking::{CurvePoint, Ranking, thinned};
+pub use scores::Scores;
+pub use temperature::fit_temperature;
 
 use serde::{Deserialize, Serialize};
 

@@ -45,6 +45,9 @@ pub struct ModelConfig {
     pub model: ModelTable,
     /// BLAKE3 of `tokenizer.json`: ids of another tokenizer would mean other words.
     pub tokenizer_blake3: String,
+    /// What logits are divided by before they become probabilities, if it was fitted; see [`calibrate`](crate::calibrate()).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
 }
 
 impl ModelConfig {
@@ -68,6 +71,7 @@ impl ModelConfig {
             truncate: recipe.train.truncate,
             model: recipe.model.clone(),
             tokenizer_blake3,
+            temperature: None,
         }
     }
 
@@ -115,6 +119,10 @@ impl ModelConfig {
         if config.format != Self::FORMAT {
             let found = config.format;
             let message = format!("version {found}; this program reads version {}", Self::FORMAT);
+            return Err(Error::run(&path, message));
+        }
+        if let Some(temperature) = config.temperature.filter(|t| !(t.is_finite() && *t > 0.0)) {
+            let message = format!("`temperature` is {temperature}; expected a number above 0");
             return Err(Error::run(&path, message));
         }
         Ok(config)

@@ -66,7 +66,7 @@ impl Predictor {
         &self.tokenizer
     }
 
-    /// Predicts every text, in order. A text without tokens reads as one unknown word.
+    /// Predicts every text, in order, at the model's temperature. A text without tokens reads as one unknown word.
     pub fn predict(&self, texts: &[impl AsRef<str> + Sync]) -> Result<Vec<Prediction>> {
         let encoded = self.tokenizer.encode_all(texts)?;
         let view = self.inference.view();
@@ -74,7 +74,10 @@ impl Predictor {
         let mut predictions = vec![None; texts.len()];
         for batch in sorted_batches(&lengths, BATCH_SIZE) {
             let ids: Vec<&[u32]> = batch.iter().map(|&row| encoded[row].as_slice()).collect();
-            let logits = self.inference.logits(&view.batch(&ids)?)?;
+            let mut logits = self.inference.logits(&view.batch(&ids)?)?;
+            if let Some(temperature) = self.config.temperature {
+                logits = (logits / temperature)?;
+            }
             for (&row, probabilities) in batch.iter().zip(probabilities(&logits)?) {
                 predictions[row] =
                     Some(self.prediction(texts[row].as_ref(), &encoded[row], &probabilities));

@@ -254,9 +254,14 @@ impl Run {
         Ok(path)
     }
 
+    /// The checkpoints of the run in `folder`.
+    pub(crate) fn checkpoints_of(folder: &Path) -> Checkpoints {
+        Checkpoints::new(folder.join("checkpoints"))
+    }
+
     /// Its checkpoints.
     pub fn checkpoints(&self) -> Checkpoints {
-        Checkpoints::new(self.folder.join("checkpoints"))
+        Self::checkpoints_of(&self.folder)
     }
 
     /// Adds a line to `metrics.jsonl`.

@@ -1,5 +1,7 @@
 //! The training loop.
 
+mod finish;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -10,7 +12,6 @@ use taper_lstm::Quantization;
 use crate::artifacts::{EncodedSplit, Prepared};
 use crate::average::Average;
 use crate::batch::{drop_words, epoch_batches};
-use crate::card;
 use crate::checkpoint::{Parts, Progress, policy};
 use crate::dynamics::{self, EpochDynamics};
 use crate::evaluate::{Evaluation, Labelled, evaluate};
@@ -355,43 +356,6 @@ impl<'a> Trainer<'a> {
 
     fn interrupted(mut self) -> Result<Outcome> {
         Ok(Outcome::Interrupted { checkpoint: self.checkpoint()? })
-    }
-
-    /// Puts the chosen weights in place, and reads the test split once.
-    fn finish(mut self) -> Result<Outcome> {
-        let weights = self.run.weights_path();
-        let best_epoch = match self.recipe.train.select {
-            Select::Last => {
-                self.judged().save_weights(&weights)?;
-                self.progress.epochs
-            }
-            Select::Best => {
-                self.judged().load_weights(&weights)?;
-                self.progress.best.unwrap_or(self.progress.epochs)
-            }
-        };
-        let test = match self.prepared.manifest().splits.get("test") {
-            Some(split) if split.unlabelled < split.rows => {
-                let split = self.prepared.encoded("test")?;
-                let Some(evaluation) = self.evaluate(&split, "test")? else {
-                    return self.interrupted();
-                };
-                Some(evaluation)
-            }
-            _ => None,
-        };
-        let seconds = self.progress.seconds + self.clock.elapsed().as_secs_f64();
-        let run = self.run.folder().to_owned();
-        let summary = Summary { run, seconds, best_epoch, test };
-        let card = card::write(
-            &self.recipe,
-            &self.model,
-            self.prepared,
-            best_epoch,
-            summary.test.as_ref(),
-        );
-        self.run.write_card(&card)?;
-        Ok(Outcome::Finished(summary))
     }
 
     fn emit(&mut self, event: &TrainEvent) -> Result<()> {

@@ -1,13 +1,18 @@
 //! One module a verb.
 
+pub(crate) mod calibrate;
+pub(crate) mod compare;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
 pub(crate) mod predict;
 pub(crate) mod prepare;
 pub(crate) mod recipe;
+pub(crate) mod report;
 pub(crate) mod tokenize;
 pub(crate) mod trace;
 pub(crate) mod train;
+
+mod figures;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};

@@ -37,7 +37,7 @@ fn a_row_is_traced() {
     assert!(failure(&["trace", prepared(), "--row", "train:9999"]).contains("2000"));
 }
 
-fn tree(root: &Path) {
+pub(crate) fn tree(root: &Path) {
     for split in ["train", "test"] {
         for (class, word) in [("neg", "dull"), ("pos", "bright")] {
             let folder = root.join(split).join(class);

@@ -3,6 +3,8 @@
 
 mod commands;
 mod doctor;
+mod judging;
 mod own_data;
+mod report;
 mod resume;
 mod taper;

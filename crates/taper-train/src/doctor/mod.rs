@@ -8,6 +8,7 @@
 //!
 //! Memory: about 200 bytes a text, one split's tokens, and the distinct groups.
 
+mod contaminated;
 mod diagnosis;
 mod examples;
 mod findings;
@@ -18,6 +19,7 @@ mod tests;
 mod texts;
 mod tokens;
 
+pub use contaminated::{Twin, twins_in_training};
 pub use diagnosis::{
     ClassConflicts, Coverage, Cut, Diagnosis, Drift, DriftWord, Example, Finding, Lengths, Pair,
     Repeats, Severity, SplitDefects, SplitDiagnosis,

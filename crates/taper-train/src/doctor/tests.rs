@@ -158,6 +158,20 @@ fn everything_wrong_is_found() {
 }
 
 #[test]
+fn rows_with_a_twin_in_training_are_known() {
+    let ward = Ward::new();
+    let prepared = ward.prepare(&ward.recipe).unwrap();
+    let twins = twins_in_training(&prepared, "test").unwrap();
+    assert_eq!(twins.len(), 21);
+    assert_eq!(twins[..4], [Twin::None, Twin::Identical, Twin::Near, Twin::None]);
+    assert!(twins[4..].iter().all(|twin| *twin == Twin::None), "{twins:?}");
+    // What the third split shares with test is not learned; what it shares with train is.
+    let twins = twins_in_training(&prepared, "unsupervised").unwrap();
+    assert_eq!(twins, [Twin::None, Twin::Identical, Twin::None]);
+    assert!(twins_in_training(&prepared, "tset").unwrap_err().to_string().contains("`tset`"));
+}
+
+#[test]
 fn repaired_it_leaks_no_more_and_stays_repaired() {
     let ward = Ward::new();
     let prepared = ward.prepare(&ward.recipe).unwrap();

@@ -13,8 +13,8 @@ mod svg;
 mod tests;
 
 pub(crate) use bars::bars;
-pub(crate) use chart::{Chart, Look, Series};
+pub(crate) use chart::{Chart, Look};
 pub(crate) use matrix::matrix;
 pub(crate) use scale::{Axis, number};
-pub(crate) use scene::{Ink, Scene};
+pub(crate) use scene::Scene;
 pub(crate) use svg::VARIABLES;

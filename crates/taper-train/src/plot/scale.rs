@@ -6,6 +6,7 @@ pub(crate) struct Axis {
     label: String,
     log: bool,
     range: Option<[f64; 2]>,
+    least: f64,
     ticks: Option<Vec<(f64, String)>>,
     percent: bool,
 }
@@ -13,7 +14,7 @@ pub(crate) struct Axis {
 impl Axis {
     /// As far as the values go.
     pub(crate) fn new(label: &str) -> Self {
-        Self { label: label.to_owned(), ..Self::default() }
+        Self { label: label.to_owned(), least: f64::INFINITY, ..Self::default() }
     }
 
     /// By powers of ten; values of 0 and less are left out.
@@ -24,6 +25,11 @@ impl Axis {
     /// From 0 to 1, or whatever else.
     pub(crate) fn from_to(self, low: f64, high: f64) -> Self {
         Self { range: Some([low, high]), ..self }
+    }
+
+    /// From this value on, at least.
+    pub(crate) fn at_least(self, least: f64) -> Self {
+        Self { least, ..self }
     }
 
     /// Shares, named in percent.
@@ -48,10 +54,10 @@ impl Axis {
     pub(super) fn fit(&self, values: impl Iterator<Item = f64>) -> Scale {
         let shown = values.filter(|value| self.shows(*value));
         let [mut low, mut high] = self.range.unwrap_or_else(|| {
-            shown.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], value| {
-                [low.min(value), high.max(value)]
-            })
+            let none = [f64::INFINITY, f64::NEG_INFINITY];
+            shown.fold(none, |[low, high], value| [low.min(value), high.max(value)])
         });
+        low = low.min(self.least);
         if low > high {
             [low, high] = if self.log { [0.1, 1.0] } else { [0.0, 1.0] };
         }

@@ -38,6 +38,7 @@ impl Taper {
             truncate: recipe.train.truncate,
             model: recipe.model.clone(),
             tokenizer_blake3: String::new(),
+            temperature: None,
         };
         let model = Model::new(config, recipe.seed, None, device)?;
         Ok(Self {
