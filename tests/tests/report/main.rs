@@ -54,7 +54,7 @@ const FAULTS: &str = "(() => {
     cut: all('figure text').filter(text => !inside(text)).map(text => text.textContent),
     tiny: all('figure text').filter(text => {
       const svg = text.closest('svg');
-      return 11 * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width < 8;
+      return 12 * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width < 9;
     }).map(text => text.textContent),
     nameless: all('svg[role=img]').filter(svg => !svg.ariaLabel).map(svg => svg.outerHTML),
     headless: all('table').filter(table => !table.querySelector('thead th[scope=col]')).map(table => table.outerHTML),

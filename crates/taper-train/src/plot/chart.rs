@@ -7,7 +7,7 @@ use super::scene::{Anchor, COLOURS, Ink, LETTER, Scene, short};
 /// Small enough that its letters can be read on a telephone.
 const SIZE: [f64; 2] = [440.0, 280.0];
 const TOP: f64 = 12.0;
-const RIGHT: f64 = 14.0;
+const RIGHT: f64 = 20.0;
 const LEGEND: f64 = 16.0;
 
 /// How a series looks.

@@ -9,6 +9,7 @@ pub(crate) struct Axis {
     least: f64,
     ticks: Option<Vec<(f64, String)>>,
     percent: bool,
+    whole: bool,
 }
 
 impl Axis {
@@ -35,6 +36,11 @@ impl Axis {
     /// Shares, named in percent.
     pub(crate) fn percent(self) -> Self {
         Self { percent: true, ..self }
+    }
+
+    /// Of whole numbers.
+    pub(crate) fn whole(self) -> Self {
+        Self { whole: true, ..self }
     }
 
     /// Ticks at these values, with these names.
@@ -69,10 +75,10 @@ impl Axis {
             decades(low, high)
         } else {
             if high - low <= 1e-12 * high.abs().max(1e-9) {
-                let pad = if high == 0.0 { 1.0 } else { 0.1 * high.abs() };
+                let pad = if high == 0.0 || self.whole { 1.0 } else { 0.1 * high.abs() };
                 (low, high) = (low - pad, high + pad);
             }
-            let step = round_step((high - low) / 5.0);
+            let step = round_step((high - low) / 5.0).max(if self.whole { 1.0 } else { 0.0 });
             if self.range.is_none() && self.ticks.is_none() {
                 (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
             }

@@ -4,7 +4,7 @@
 pub(super) const COLOURS: usize = 8;
 
 /// Height of a letter.
-pub(super) const LETTER: f64 = 11.0;
+pub(super) const LETTER: f64 = 12.0;
 
 /// What something is drawn with: a role, for which page and file have a colour each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,7 @@ const SMOOTHING: f64 = 50.0;
 pub(super) fn plots(events: &[TrainEvent]) -> Vec<Plot> {
     let steps = Steps::of(events);
     let by_epoch = |title, axis: Axis, of: fn(&TrainEvent) -> Option<(String, [f64; 2])>| {
-        let mut chart = Chart::new(title, Axis::new("epoch"), axis);
+        let mut chart = Chart::new(title, Axis::new("epoch").whole(), axis);
         let points: Vec<(String, [f64; 2])> = events.iter().filter_map(of).collect();
         for split in ["train", "validation", "test"] {
             let of_split = points.iter().filter(|(name, _)| name == split);
@@ -64,7 +64,7 @@ pub(super) fn plots(events: &[TrainEvent]) -> Vec<Plot> {
         ),
         plot(
             "learning-rate",
-            line("Learning rate", Axis::new("learning rate"), &steps.learning_rate),
+            line("Learning rate", Axis::new("learning rate").at_least(0.0), &steps.learning_rate),
             "The optimizer's step size after the schedule.",
         ),
         plot(

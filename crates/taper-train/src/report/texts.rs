@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::cartography::suspects;
 use super::judged::mistakes;
-use super::{Material, percent};
+use super::{Material, percent, thousands};
 use crate::Result;
 use crate::artifacts::Prepared;
 use crate::html::escape;
@@ -19,12 +19,12 @@ pub(super) fn mistakes_section(material: &Material, page: &mut String) -> Result
     let Some(judgement) = material.judgement else { return Ok(()) };
     let mistakes = mistakes(judgement);
     page.push_str("<section id=\"mistakes\"><h2>Surest mistakes</h2>\n");
-    let rows = judgement.scored.rows.len();
+    let rows = thousands(judgement.scored.rows.len() as u64);
     let split = &judgement.scored.split;
     let _ = writeln!(
         page,
         "<p>{} of {rows} texts of {} are wrong. Those whose wrong answer got the highest probability:</p>",
-        mistakes.len(),
+        thousands(mistakes.len() as u64),
         escape(split)
     );
     let shown = &mistakes[..mistakes.len().min(MISTAKES)];
