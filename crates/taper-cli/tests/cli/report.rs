@@ -87,15 +87,15 @@ fn a_run_reports_on_itself() {
     for part in [
         "Surest mistakes",
         "Labels that are likely wrong",
-        "<td>model.hidden_size</td>",
+        ">model.hidden_size</th>",
         "fingerprint, encoded",
         "BLAKE3, model.safetensors",
         "tokens/s, evaluation not counted",
         "kernel ",
     ] {
-        assert!(page.contains(part) || page.contains(&part.replace("td>", "th>")), "{part}");
+        assert!(page.contains(part), "{part}");
     }
-    assert_eq!(page.matches("<blockquote").count() % 20, 0, "20 mistakes, 20 labels, or fewer");
+    assert!(page.matches("<blockquote").count() > 20, "20 mistakes, and labels");
     // Nothing from elsewhere.
     for word in ["http:", "https:", "<script", "@import", "url("] {
         let without_texts =

@@ -130,12 +130,12 @@ fn shared(page: &mut String, diagnosis: &Diagnosis) {
         let bins = diagnosis.similarities.len();
         let least = diagnosis.near_threshold;
         let tick = |part: usize| {
-            let at = (bins * part / 4) as f64;
-            (at, format!("{:.2}", least + (1.0 - least) * part as f64 / 4.0))
+            let at = (bins * part / 5) as f64;
+            (at, format!("{:.2}", least + (1.0 - least) * part as f64 / 5.0))
         };
         page.push_str("<p>All near-duplicates by Jaccard index.</p>\n");
         let series = [("near-duplicates".to_owned(), diagnosis.similarities.clone())];
-        let axis = Axis::new("Jaccard index").ticks([0, 1, 2, 3, 4].map(tick).to_vec());
+        let axis = Axis::new("Jaccard index").ticks([0, 1, 2, 3, 4, 5].map(tick).to_vec());
         shares(page, "Near-duplicates", axis, &series);
     }
 }
@@ -230,7 +230,7 @@ fn percent(part: u64, whole: u64) -> String {
 
 /// Series over bins, each as a share of its own total.
 fn shares(page: &mut String, title: &str, bins: Axis, series: &[(String, Vec<u64>)]) {
-    let mut chart = Chart::new(title, bins, Axis::new("share of texts").percent());
+    let mut chart = Chart::new(title, bins, Axis::new("share").percent());
     for (name, counts) in series {
         let total = counts.iter().sum::<u64>().max(1) as f64;
         let points = counts.iter().enumerate();
