@@ -1,6 +1,6 @@
 //! A run's scalars as TensorBoard reads them: `tensorboard/events.out.tfevents.0.taper`.
 //!
-//! The file is a sequence of TFRecords, each `length: u64, masked CRC-32C of length, bytes, masked CRC-32C of bytes`, little
+//! The file is a sequence of `TFRecord`s, each `length: u64, masked CRC-32C of length, bytes, masked CRC-32C of bytes`, little
 //! endian; the bytes are the message `tensorflow.Event`. Its content is a function of `metrics.jsonl`.
 
 use std::fs::{self, OpenOptions};
@@ -117,7 +117,7 @@ fn of_epoch(split: &str, loss: f64, accuracy: f64) -> Vec<(String, f64)> {
     vec![(format!("epoch_loss/{split}"), loss), (format!("epoch_accuracy/{split}"), accuracy)]
 }
 
-/// Appends a TFRecord.
+/// Appends a `TFRecord`.
 fn record(event: &Event, file: &mut Vec<u8>) {
     let bytes = event.encode_to_vec();
     let length = (bytes.len() as u64).to_le_bytes();

@@ -237,5 +237,5 @@ fn shares(page: &mut String, title: &str, bins: Axis, series: &[(String, Vec<u64
         let points = points.map(|(bin, count)| [bin as f64, *count as f64 / total]).collect();
         chart = chart.with(name, Look::Outline(1.0), points);
     }
-    let _ = write!(page, "<div class=\"chart\">{}</div>\n", chart.draw().inline());
+    let _ = writeln!(page, "<div class=\"chart\">{}</div>", chart.draw().inline());
 }

@@ -16,7 +16,7 @@ pub(crate) fn bars(title: &str, rows: &[(String, Vec<(String, u64)>)]) -> Scene 
         let y = index as f64 * (BAR + GAP);
         let base = y + BAR / 2.0 + 0.35 * LETTER;
         let total = parts.iter().map(|(_, count)| *count).sum::<u64>().max(1) as f64;
-        scene.text([left - 8.0, base], Anchor::End, Ink::Ink, name);
+        scene.text([left - 8.0, base], Anchor::End, Ink::Text, name);
         let mut x = left;
         for (colour, (part, count)) in parts.iter().enumerate() {
             let wide = (WIDTH - left) * *count as f64 / total;
@@ -25,7 +25,7 @@ pub(crate) fn bars(title: &str, rows: &[(String, Vec<(String, u64)>)]) -> Scene 
             scene.area([x, y, wide, BAR], Ink::Series(colour % COLOURS), 0.6, says);
             let label = format!("{part} {share:.1} %");
             if width(&label) + 10.0 < wide {
-                scene.text([x + 6.0, base], Anchor::Start, Ink::Ink, &label);
+                scene.text([x + 6.0, base], Anchor::Start, Ink::Text, &label);
             }
             x += wide;
         }

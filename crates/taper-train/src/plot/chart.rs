@@ -102,7 +102,8 @@ impl Chart {
             self.series(series, &frame, &mut scene);
         }
         if self.is_empty() {
-            let middle = [(frame.left + frame.right) / 2.0, (frame.top + frame.bottom) / 2.0];
+            let middle =
+                [f64::midpoint(frame.left, frame.right), f64::midpoint(frame.top, frame.bottom)];
             scene.text(middle, Anchor::Middle, Ink::Soft, "nothing to show yet");
         }
         scene
@@ -145,10 +146,10 @@ impl Chart {
             }
         }
         scene.path(vec![[left, bottom], [right, bottom]], Ink::Soft, 1.0, 1.0);
-        let middle = [(left + right) / 2.0, SIZE[1] - 5.0];
-        scene.text(middle, Anchor::Middle, Ink::Ink, self.x.label());
-        let middle = [LETTER, (top + bottom) / 2.0];
-        scene.text(middle, Anchor::Upwards, Ink::Ink, self.y.label());
+        let middle = [f64::midpoint(left, right), SIZE[1] - 5.0];
+        scene.text(middle, Anchor::Middle, Ink::Text, self.x.label());
+        let middle = [LETTER, f64::midpoint(top, bottom)];
+        scene.text(middle, Anchor::Upwards, Ink::Text, self.y.label());
     }
 
     /// Draws the names, and returns the height they take.
@@ -166,13 +167,13 @@ impl Chart {
             match series.look {
                 Look::Dots => scene.dots(vec![[x + 6.0, middle]], ink, 7.0, 1.0),
                 Look::Bars(_) => {
-                    scene.area([x, middle - 5.0, 12.0, 10.0], ink, 0.75, String::new())
+                    scene.area([x, middle - 5.0, 12.0, 10.0], ink, 0.75, String::new());
                 }
                 Look::Ideal => scene.dashed(vec![[x, middle], [x + 13.0, middle]], ink),
                 Look::Pale => scene.path(vec![[x, middle], [x + 12.0, middle]], ink, 1.0, 0.4),
                 _ => scene.path(vec![[x, middle], [x + 12.0, middle]], ink, 2.0, 1.0),
             }
-            scene.text([x + 18.0, y], Anchor::Start, Ink::Ink, &name);
+            scene.text([x + 18.0, y], Anchor::Start, Ink::Text, &name);
             x += wide;
         }
         if named.is_empty() { 0.0 } else { y - TOP + LEGEND }

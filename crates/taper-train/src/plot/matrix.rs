@@ -22,17 +22,17 @@ pub(crate) fn matrix(title: &str, names: &[String], counts: &[Vec<u64>]) -> Scen
     for (is, name) in names.iter().enumerate() {
         let y = top + down * is as f64;
         let middle = y + down / 2.0 + 0.35 * LETTER;
-        scene.text([left - 8.0, middle], Anchor::End, Ink::Ink, name);
+        scene.text([left - 8.0, middle], Anchor::End, Ink::Text, name);
         let x = left + across * (is as f64 + 0.5);
         if turned {
             scene.text(
                 [x + 0.35 * LETTER, top - 6.0 - longest / 2.0],
                 Anchor::Upwards,
-                Ink::Ink,
+                Ink::Text,
                 name,
             );
         } else {
-            scene.text([x, top - 7.0], Anchor::Middle, Ink::Ink, name);
+            scene.text([x, top - 7.0], Anchor::Middle, Ink::Text, name);
         }
         let total: u64 = counts[is].iter().sum();
         for (said, count) in counts[is].iter().take(classes).enumerate() {
@@ -45,7 +45,7 @@ pub(crate) fn matrix(title: &str, names: &[String], counts: &[Vec<u64>]) -> Scen
             let label = count.to_string();
             if width(&label) < across - 4.0 && down > LETTER + 2.0 {
                 let at = [x + across / 2.0 - 1.0, middle];
-                scene.text(at, Anchor::Middle, Ink::Ink, &label);
+                scene.text(at, Anchor::Middle, Ink::Text, &label);
             }
         }
     }

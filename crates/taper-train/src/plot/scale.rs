@@ -24,7 +24,7 @@ impl Axis {
     }
 
     /// From 0 to 1, or whatever else.
-    pub(crate) fn from_to(self, low: f64, high: f64) -> Self {
+    pub(crate) fn between(self, low: f64, high: f64) -> Self {
         Self { range: Some([low, high]), ..self }
     }
 
@@ -140,12 +140,12 @@ fn decades(low: f64, high: f64) -> Vec<f64> {
     values.filter(|value| *value >= low * 0.999 && *value <= high * 1.001).collect()
 }
 
-/// A number in as few characters as a tick needs: `0.25`, `1,500`, `25k`, `1.5M`, `2e-4`.
+/// A number in as few characters as a tick needs: `0.25`, `1,500`, `25k`, `1.5M`, `2e-5`.
 pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
     if size == 0.0 {
         "0".to_owned()
-    } else if size < 0.000_999 || size >= 1e10 {
+    } else if !(0.000_099..1e10).contains(&size) {
         let text = format!("{value:.1e}");
         text.replace(".0e", "e")
     } else if size >= 1e6 {
@@ -158,7 +158,7 @@ pub(crate) fn number(value: f64) -> String {
 }
 
 fn plain(value: f64) -> String {
-    let text = format!("{value:.4}");
+    let text = format!("{value:.6}");
     let text = text.trim_end_matches('0').trim_end_matches('.').to_owned();
     match text.strip_prefix('-') {
         Some(positive) => format!("−{positive}"),

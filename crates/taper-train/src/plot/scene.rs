@@ -10,7 +10,7 @@ pub(super) const LETTER: f64 = 12.0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ink {
     /// Text.
-    Ink,
+    Text,
     /// Less important text, and axes.
     Soft,
     /// A grid.

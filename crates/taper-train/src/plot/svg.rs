@@ -21,7 +21,7 @@ pub(super) const LIGHT: [&str; 8] =
 /// What an ink is in a picture that stands alone.
 pub(super) fn light(ink: Ink) -> &'static str {
     match ink {
-        Ink::Ink => "#1d2330",
+        Ink::Text => "#1d2330",
         Ink::Soft => "#586174",
         Ink::Line => "#dfe2e9",
         Ink::Series(number) => LIGHT[number % LIGHT.len()],
@@ -31,7 +31,7 @@ pub(super) fn light(ink: Ink) -> &'static str {
 /// What it is within a page: one of [`VARIABLES`].
 fn variable(ink: Ink) -> String {
     match ink {
-        Ink::Ink => "var(--ink)".to_owned(),
+        Ink::Text => "var(--ink)".to_owned(),
         Ink::Soft => "var(--soft)".to_owned(),
         Ink::Line => "var(--line)".to_owned(),
         Ink::Series(number) => format!("var(--k{})", number % LIGHT.len()),
@@ -82,8 +82,10 @@ impl Scene {
                 }
                 Shape::Dots { points, width } => {
                     // Round caps of lines without length: a few bytes a dot.
-                    let path: String =
-                        points.iter().map(|[x, y]| format!("M{x:.1} {y:.1}h0")).collect();
+                    let mut path = String::new();
+                    for [x, y] in points {
+                        let _ = write!(path, "M{x:.1} {y:.1}h0");
+                    }
                     write!(
                         svg,
                         "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\" \

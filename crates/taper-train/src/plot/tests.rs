@@ -22,13 +22,13 @@ fn ticks_stand_at_round_numbers() {
     assert_eq!(ticks(&axis, &[-3.0, 1234.0])[1..3], ["0", "500"]);
     assert_eq!(ticks(&axis, &[0.0, 81_000.0]), ["0", "20k", "40k", "60k", "80k", "100k"]);
     assert_eq!(
-        ticks(&Axis::new("").percent().from_to(0.5, 1.0), &[]),
+        ticks(&Axis::new("").percent().between(0.5, 1.0), &[]),
         ["50 %", "60 %", "70 %", "80 %", "90 %", "100 %"]
     );
     assert_eq!(ticks(&Axis::new("").log(), &[0.9, 80.0]), ["1", "2", "5", "10", "20", "50"]);
     assert_eq!(
         ticks(&Axis::new("").log(), &[1e-5, 1.0]),
-        ["1e-5", "1e-4", "0.001", "0.01", "0.1", "1"]
+        ["1e-5", "0.0001", "0.001", "0.01", "0.1", "1"]
     );
     assert_eq!(ticks(&Axis::new("").whole(), &[1.0, 2.0]), ["1", "2"]);
     assert_eq!(ticks(&Axis::new("").whole(), &[1.0]), ["0", "1", "2"]);
@@ -39,8 +39,8 @@ fn ticks_stand_at_round_numbers() {
 
 #[test]
 fn numbers_are_short() {
-    let texts = [0.0, 0.25, -1.5, 1500.0, 25_000.0, 1.5e6, 2e-4, 3e12].map(number);
-    assert_eq!(texts, ["0", "0.25", "−1.5", "1500", "25k", "1.5M", "2e-4", "3e12"]);
+    let texts = [0.0, 0.25, -1.5, 1500.0, 25_000.0, 1.5e6, 2e-5, 3e12].map(number);
+    assert_eq!(texts, ["0", "0.25", "−1.5", "1500", "25k", "1.5M", "2e-5", "3e12"]);
 }
 
 #[test]

@@ -39,17 +39,17 @@ pub(super) fn plots(rows: &[RowDynamics]) -> Vec<Plot> {
 }
 
 fn map(rows: &[RowDynamics]) -> Chart {
-    let y = Axis::new("confidence").from_to(0.0, 1.0);
+    let y = Axis::new("confidence").between(0.0, 1.0);
     let mut chart = Chart::new("Data map", Axis::new("variability").at_least(0.0), y);
     let every = rows.len().div_ceil(DOTS).max(1);
     let shown: Vec<&RowDynamics> = rows.iter().step_by(every).collect();
-    let kinds: [(&str, fn(f64) -> bool, usize); 3] = [
-        ("always right", |correctness| correctness >= 1.0, 0),
-        ("sometimes right", |correctness| correctness > 0.0 && correctness < 1.0, 4),
-        ("never right", |correctness| correctness <= 0.0, 1),
-    ];
-    for (name, of_kind, colour) in kinds {
-        let of_kind = shown.iter().filter(|row| of_kind(row.correctness));
+    let kind = |row: &RowDynamics| match row.correctness {
+        1.0.. => "always right",
+        share if share > 0.0 => "sometimes right",
+        _ => "never right",
+    };
+    for (name, colour) in [("always right", 0), ("sometimes right", 4), ("never right", 1)] {
+        let of_kind = shown.iter().filter(|row| kind(row) == name);
         let points = of_kind.map(|row| [row.variability, row.confidence]).collect();
         chart = chart.with(name, Look::Dots, points);
         if let Some(series) = chart.series.last_mut() {
@@ -66,7 +66,7 @@ fn confidence(rows: &[RowDynamics]) -> Chart {
     }
     let bars = counts.iter().enumerate();
     let points = bars.map(|(bin, count)| [bin as f64 / 20.0, *count as f64]).collect();
-    let x = Axis::new("confidence").from_to(0.0, 1.0);
+    let x = Axis::new("confidence").between(0.0, 1.0);
     Chart::new("Training texts by confidence", x, Axis::new("texts").at_least(0.0)).with(
         "",
         Look::Bars(0.05),

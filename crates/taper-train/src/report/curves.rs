@@ -10,11 +10,14 @@ const POINTS: usize = 400;
 /// The share of the newest step in the smoothed line is 1 / 50 or more.
 const SMOOTHING: f64 = 50.0;
 
+/// A split's name, and a point of its line.
+type OfSplit = (String, [f64; 2]);
+
 pub(super) fn plots(events: &[TrainEvent]) -> Vec<Plot> {
     let steps = Steps::of(events);
-    let by_epoch = |title, axis: Axis, of: fn(&TrainEvent) -> Option<(String, [f64; 2])>| {
+    let by_epoch = |title, axis: Axis, of: fn(&TrainEvent) -> Option<OfSplit>| {
         let mut chart = Chart::new(title, Axis::new("epoch").whole(), axis);
-        let points: Vec<(String, [f64; 2])> = events.iter().filter_map(of).collect();
+        let points: Vec<OfSplit> = events.iter().filter_map(of).collect();
         for split in ["train", "validation", "test"] {
             let of_split = points.iter().filter(|(name, _)| name == split);
             let of_split: Vec<[f64; 2]> = of_split.map(|(_, point)| *point).collect();
@@ -75,7 +78,7 @@ pub(super) fn plots(events: &[TrainEvent]) -> Vec<Plot> {
     ]
 }
 
-fn loss(event: &TrainEvent) -> Option<(String, [f64; 2])> {
+fn loss(event: &TrainEvent) -> Option<OfSplit> {
     match event {
         TrainEvent::EpochFinished { epoch, loss, .. } => {
             Some(("train".to_owned(), [f64::from(*epoch), *loss]))
@@ -87,7 +90,7 @@ fn loss(event: &TrainEvent) -> Option<(String, [f64; 2])> {
     }
 }
 
-fn accuracy(event: &TrainEvent) -> Option<(String, [f64; 2])> {
+fn accuracy(event: &TrainEvent) -> Option<OfSplit> {
     match event {
         TrainEvent::EpochFinished { epoch, accuracy, .. } => {
             Some(("train".to_owned(), [f64::from(*epoch), *accuracy]))

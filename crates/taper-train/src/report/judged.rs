@@ -53,7 +53,7 @@ fn curves(judgement: &Judgement) -> &[crate::assess::ClassCurves] {
 }
 
 fn roc(judgement: &Judgement) -> Chart {
-    let rates = |label| Axis::new(label).percent().from_to(0.0, 1.0);
+    let rates = |label| Axis::new(label).percent().between(0.0, 1.0);
     let mut chart =
         Chart::new("ROC curve", rates("false-positive rate"), rates("true-positive rate"));
     for class in curves(judgement) {
@@ -64,7 +64,7 @@ fn roc(judgement: &Judgement) -> Chart {
 }
 
 fn precision_recall(judgement: &Judgement) -> Chart {
-    let rates = |label| Axis::new(label).percent().from_to(0.0, 1.0);
+    let rates = |label| Axis::new(label).percent().between(0.0, 1.0);
     let mut chart = Chart::new("Precision and recall", rates("recall"), rates("precision"));
     for class in curves(judgement) {
         let points = class.precision_recall.iter().map(|point| [point.x, point.y]).collect();
@@ -76,7 +76,7 @@ fn precision_recall(judgement: &Judgement) -> Chart {
 fn reliability(judgement: &Judgement) -> Chart {
     let bins = &judgement.assessment.reliability;
     let total = bins.iter().map(|bin| bin.rows).sum::<u64>().max(1) as f64;
-    let rates = |label| Axis::new(label).percent().from_to(0.0, 1.0);
+    let rates = |label| Axis::new(label).percent().between(0.0, 1.0);
     let width = bins.first().map_or(0.1, |bin| bin.to - bin.above);
     let share = bins.iter().map(|bin| [bin.above, bin.rows as f64 / total]).collect();
     let filled = bins.iter().filter(|bin| bin.rows > 0);

@@ -12,7 +12,7 @@ use crate::metrics::Estimate;
 fn shown(estimate: Option<Estimate>) -> String {
     let Some(Estimate { value, low, high }) = estimate else { return "–".to_owned() };
     match low.zip(high) {
-        Some((low, high)) => format!("{value:.4} ({low:.4} – {high:.4})"),
+        Some((low, high)) => format!("{value:.4} ({low:.4}\u{a0}–\u{a0}{high:.4})"),
         None => format!("{value:.4}"),
     }
 }
