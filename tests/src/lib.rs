@@ -1,1 +1,3 @@
-//! End-to-end tests of the workspace live in `tests/`; this library is empty on purpose.
+//! End-to-end tests of the workspace live in `tests/`; this library holds what they share with `fuzz/`.
+
+pub mod hostile;

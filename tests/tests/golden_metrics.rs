@@ -1,4 +1,4 @@
-//! Figures against scikit-learn's, SciPy's and statsmodels' (`golden/metrics.json`), to 1e-9.
+//! Figures against those of scikit-learn, `scipy` and `statsmodels` (`golden/metrics.json`), to 1e-9.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use serde_json::Value;

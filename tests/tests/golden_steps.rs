@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use serde_json::Value;
 use taper_lstm::TokenBatch;
 use taper_train::loss::Objective;
-use taper_train::model::{Model, ModelConfig};
+use taper_train::model::{Model, ModelConfig, Specials};
 use taper_train::optimizer::Optimizer;
 use taper_train::recipe::Recipe;
 use taper_train::step::{LabelledBatch, step};
@@ -70,11 +70,13 @@ fn fifty_steps_lose_what_pytorch_loses() {
         class_names: vec!["neg".into(), "pos".into()],
         vocabulary_size: 10_002,
         dimensions: 100,
+        specials: Specials::default(),
         max_length: None,
         truncate: recipe.train.truncate,
         model: recipe.model.clone(),
         tokenizer_blake3: String::new(),
         temperature: None,
+        weights_blake3: None,
     };
     let model = Model::new(config, 0, None, &Device::Cpu).unwrap();
     set_weights(&model);

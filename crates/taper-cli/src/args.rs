@@ -10,6 +10,9 @@ use taper_train::{DeviceChoice, Quantization};
 
 use crate::commands::calibrate::CalibrateArgs;
 use crate::commands::compare::CompareArgs;
+use crate::commands::export::ExportArgs;
+use crate::commands::import::ImportArgs;
+use crate::commands::predict::PredictArgs;
 use crate::commands::report::ReportArgs;
 
 /// Trains, explains and ships LSTM text classifiers.
@@ -45,6 +48,8 @@ pub(crate) enum Command {
     Trace(TraceArgs),
     /// Trains a classifier; prepares first what is not up to date.
     Train(TrainArgs),
+    /// Tries a learning rate that grows with every step, and tells where the loss falls fastest.
+    LrFind(crate::commands::lr_find::LrFindArgs),
     /// Judges a trained model on a split: every figure with its interval, and where the errors are.
     Evaluate(EvaluateArgs),
     /// Compares two runs on the same rows: is one better, by more than chance, and where?
@@ -53,8 +58,12 @@ pub(crate) enum Command {
     Calibrate(CalibrateArgs),
     /// Writes a run's report.html and plots again, also while it trains.
     Report(ReportArgs),
-    /// Classifies texts with a trained model.
+    /// Classifies texts with a trained model: a few, or files of any size.
     Predict(PredictArgs),
+    /// Writes a trained model as a graph that other runtimes run.
+    Export(ExportArgs),
+    /// Makes a model directory of a PyTorch classifier's weights.
+    Import(ImportArgs),
     /// Cuts text into tokens: a line of text in, a JSON array of tokens out.
     Tokenize(TokenizeArgs),
     /// Shows recipes: what can be trained and how.
@@ -77,11 +86,12 @@ pub(crate) struct RecipeChoice {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
 
-    /// Labelled texts, instead of the recipe's: `sample`, `imdb` (from the Hugging Face Hub, or the
-    /// mirror in `HF_ENDPOINT`), CSV, TSV, JSON lines, Parquet, fastText's or TREC's lines or plain text
+    /// Labelled texts, instead of the recipe's: `sample`, `imdb` or any other data set that has Parquet
+    /// by its id, as in `fancyzhx/ag_news` (from the Hugging Face Hub, or the mirror in `HF_ENDPOINT`;
+    /// `--set data.hub.config=NAME`, `--set data.hub.revision=COMMIT`; a path that exists wins), CSV, TSV, JSON lines, Parquet, fastText's or TREC's lines or plain text
     /// (a file, a 'glob', or a folder of them; also as .gz or .zst), a folder per class, or aclImdb as
     /// a folder or .tar.gz. Columns and labels are detected or set: `--set data.columns.text=title,body`.
-    #[arg(long, value_name = "sample|imdb|PATH")]
+    #[arg(long, value_name = "sample|imdb|OWNER/NAME|PATH")]
     pub(crate) dataset: Option<String>,
 
     /// What happens when a row is not as it should be: stop with an error, or skip it into
@@ -263,38 +273,14 @@ pub(crate) struct EvaluateArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct PredictArgs {
-    /// A run's folder, or a model directory.
-    pub(crate) run: PathBuf,
-
-    /// Texts to classify.
-    #[arg(conflicts_with = "input", required_unless_present = "input")]
-    pub(crate) text: Vec<String>,
-
-    /// A file with a text a line; `-` is standard input.
-    #[arg(long, short, value_name = "FILE|-")]
-    pub(crate) input: Option<PathBuf>,
-
-    /// Where to compute: auto, cpu, cuda or cuda:N.
-    #[arg(long, default_value = "auto", value_name = "DEVICE")]
-    pub(crate) device: DeviceChoice,
-
-    #[command(flatten)]
-    pub(crate) numbers: Numbers,
-
-    /// Prints one JSON array.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, clap::Args)]
 pub(crate) struct TokenizeArgs {
     /// Prepared data or a run, whose tokenizer is used.
     #[arg(conflicts_with = "tokenizer")]
     pub(crate) folder: Option<PathBuf>,
 
-    /// A tokenizer by name, without prepared data: english, spacy or whitespace. [default: english]
-    #[arg(long, value_name = "NAME")]
+    /// A tokenizer without prepared data: english, spacy or whitespace, or the path of any tokenizer.json.
+    /// [default: english]
+    #[arg(long, value_name = "NAME|FILE")]
     pub(crate) tokenizer: Option<String>,
 
     /// Lower-cases, where the tokenizer is chosen by name.

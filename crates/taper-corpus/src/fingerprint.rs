@@ -2,11 +2,21 @@
 
 /// Collects (text, label) pairs; equal multisets have equal fingerprints, whatever the order.
 ///
-/// 32 bytes are kept a record: hashes are sorted before they are hashed together, since a plain sum
-/// would let a forger swap in other texts.
-#[derive(Debug, Default)]
+/// `LtHash16` (Bellare and Micciancio 1997; Lewi et al. 2019): every row's BLAKE3, drawn out to 1,024 numbers of 16 bits,
+/// is added lane by lane, so that memory does not grow with rows. A sum of plain hashes would let a forger find other
+/// texts of the same sum; for sums of this width that is as hard as finding short vectors in a lattice.
+#[derive(Debug)]
 pub struct ContentFingerprint {
-    hashes: Vec<[u8; 32]>,
+    lanes: Box<[u16; LANES]>,
+    rows: usize,
+}
+
+const LANES: usize = 1024;
+
+impl Default for ContentFingerprint {
+    fn default() -> Self {
+        Self { lanes: Box::new([0; LANES]), rows: 0 }
+    }
 }
 
 impl ContentFingerprint {
@@ -20,20 +30,25 @@ impl ContentFingerprint {
         let mut hasher = blake3::Hasher::new_derive_key("taper-corpus 2026 content of a row");
         hasher.update(&label.map_or(-1, i64::from).to_le_bytes());
         hasher.update(text.as_bytes());
-        self.hashes.push(*hasher.finalize().as_bytes());
+        let mut drawn = [0; 2 * LANES];
+        hasher.finalize_xof().fill(&mut drawn);
+        for (lane, word) in self.lanes.iter_mut().zip(drawn.chunks_exact(2)) {
+            *lane = lane.wrapping_add(u16::from_le_bytes([word[0], word[1]]));
+        }
+        self.rows += 1;
     }
 
     /// How many rows were added.
     pub fn rows(&self) -> usize {
-        self.hashes.len()
+        self.rows
     }
 
     /// The fingerprint: 64 hexadecimal digits.
-    pub fn finish(mut self) -> String {
-        self.hashes.sort_unstable();
+    pub fn finish(self) -> String {
         let mut hasher = blake3::Hasher::new_derive_key("taper-corpus 2026 content of a set");
-        for hash in &self.hashes {
-            hasher.update(hash);
+        hasher.update(&(self.rows as u64).to_le_bytes());
+        for lane in self.lanes.iter() {
+            hasher.update(&lane.to_le_bytes());
         }
         hasher.finalize().to_hex().to_string()
     }

@@ -39,18 +39,18 @@ const PINS: [Pin; 3] = [
     Pin {
         split: "train",
         sha256: "db47d16b5c297cc0dd625e519c81319c24c9149e70e8496de5475f6fa928342c",
-        content: "2fee75372621aab54f4f9a5e3c941b28931fd925b33452b786b281ae3cdc3717",
+        content: "4fba0b31170644eb37bc485029d633e570602c428b9d46a0875e35af21260d78",
     },
     Pin {
         split: "test",
         sha256: "b52e26e2f872d282ffac460bf9770b25ac6f102cda0e6ca7158df98c94e8b3da",
-        content: "a9de1ff823826092dd8946cf9ffeea8cfea92b2a8aa96e5fb29572214b441998",
+        content: "3a7b422fd4796369a07990235a5a9b336488044f7720a3bd7d41cff50183fa6a",
     },
     Pin {
         split: "unsupervised",
         sha256: "74d14fbfcbb39fb7d299c38ca9f0ae6d231bf97108da85d620027ba437b6d52e",
         // Of the original archive's `train/unsup`.
-        content: "ee766ba380fc1d6024c7dda514a26d80f55309c4a3f03fc5baddd26f1e924807",
+        content: "15698f5532762b5c535d3b8a5b5833423cf2d6fe6f4a54453ca23671c0ba5fd5",
     },
 ];
 

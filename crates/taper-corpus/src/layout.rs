@@ -42,6 +42,23 @@ pub(crate) fn check_split_name(split: &str) -> Result<()> {
     Ok(())
 }
 
+/// The split that a word names.
+pub(crate) fn split_of(word: &str) -> Option<&'static str> {
+    Some(match word.to_lowercase().as_str() {
+        "train" | "training" => "train",
+        "test" | "testing" => "test",
+        "validation" | "valid" | "val" | "dev" => "validation",
+        "unsupervised" | "unsup" | "unlabelled" | "unlabeled" => UNSUPERVISED,
+        _ => return None,
+    })
+}
+
+/// The split that a file's name tells: `train_5500.label`, `test-00000-of-00001.parquet`.
+pub(crate) fn split_in(path: &Path) -> Option<&'static str> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.split(|c: char| !c.is_alphanumeric()).find_map(split_of)
+}
+
 /// Where a split stands in the order of use.
 pub(crate) fn split_rank(split: &str) -> usize {
     ORDER.iter().position(|&known| known == split).unwrap_or(ORDER.len())
@@ -63,7 +80,8 @@ fn find(dir: &Path) -> Result<Found> {
     Ok(found)
 }
 
-fn complete(
+/// The shards of a split in order, if the set is whole; `dir` is what an error calls the place.
+pub(crate) fn complete(
     dir: &Path,
     split: &str,
     mut found: Vec<(usize, usize, PathBuf)>,

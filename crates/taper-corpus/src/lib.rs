@@ -6,9 +6,11 @@
 //!   it first; [`Record`] is what it yields, [`Rejected`] what it may pass over.
 //! - [`CorpusWriter`] and [`ShardWriter`] write Parquet; [`records`], [`batches`] and [`shards`]
 //!   read it back.
+//! - [`Texts`] are the texts of a file without their labels, one at a time.
 //! - [`HoldOut`] splits a split.
 //! - [`duplicates`] finds texts that occur twice, or nearly so; [`Defects`] what is wrong with one.
-//! - [`hub`] fetches and verifies one file; [`imdb`] knows IMDB's.
+//! - [`HubDataset`] is any data set of the Hub that has Parquet; [`hub`] fetches and verifies one file; [`imdb`] knows
+//!   IMDB's.
 
 mod columns;
 mod corpus;
@@ -27,10 +29,12 @@ mod plan;
 mod read;
 mod record;
 mod reject;
+mod repository;
 mod schema;
 mod settings;
 mod source;
 mod split;
+mod texts;
 mod verify;
 mod write;
 
@@ -47,8 +51,10 @@ pub use plan::{Plan, PlannedColumn, PlannedRow, PlannedSplit};
 pub use read::{Batches, batches};
 pub use record::Record;
 pub use reject::{Rejected, RejectedWriter};
+pub use repository::{HubDataset, HubSelection};
 pub use schema::corpus_schema;
 pub use settings::{ColumnSettings, DialectSettings, Format, Limits, OnError, SourceSettings};
 pub use source::{AclImdbArchive, AclImdbFolder, FileSource, HubLayout, Reject, Source, Visit};
 pub use split::{Chooser, HoldOut, SplitBy};
+pub use texts::{Text, Texts};
 pub use write::ShardWriter;

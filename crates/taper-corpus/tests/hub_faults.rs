@@ -145,6 +145,17 @@ fn a_resumed_part_of_another_file_is_begun_anew() {
 }
 
 #[test]
+fn what_arrived_is_kept_while_the_server_is_busy() {
+    let (mirror, cache) = with(Fault::BusyBodies { times: 2 });
+    let blobs = cache.path().join("datasets--someone--reviews/blobs");
+    fs::create_dir_all(&blobs).unwrap();
+    fs::write(blobs.join(format!("{}.part", sha256(&content()))), &content()[..5_000]).unwrap();
+    let path = get(&config(&mirror, cache.path()), &file()).unwrap();
+    assert_eq!(fs::read(path).unwrap(), content());
+    assert_eq!(mirror.starts(), [5_000, 5_000, 5_000]);
+}
+
+#[test]
 fn a_page_or_pointer_in_place_of_the_bytes_is_called_by_name() {
     for (fault, says) in
         [(Fault::PageInPlace, "HTML page"), (Fault::StubInPlace, "git-lfs pointer")]

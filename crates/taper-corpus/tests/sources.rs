@@ -178,7 +178,7 @@ fn other_reviews_under_imdbs_name_are_refused() {
     let error = fetch_imdb(&hub, ImdbParts::Labelled, &mut |_, _| {}).unwrap_err();
     let Error::WrongFile { expected, found, .. } = &error else { panic!("{error}") };
     // Both sides show both: the bytes' hash and the content's.
-    assert!(expected.contains("db47d16b5c29") && expected.contains("content 2fee75372621"));
+    assert!(expected.contains("db47d16b5c29") && expected.contains("content 4fba0b311706"));
     assert!(found.contains("sha256") && found.contains(&contents(&source)["train"].1), "{found}");
     assert!(error.to_string().contains("train-00000-of-00001.parquet"), "{error}");
 }

@@ -55,8 +55,7 @@ pub struct Alignment {
 ///
 /// Both spellings whatever the [`Case`], since the coverage report says what each case would give.
 pub fn spellings(vocabulary: &Vocabulary) -> HashSet<Cow<'_, str>> {
-    let words = vocabulary.words().iter();
-    words.flat_map(|word| [Cow::Borrowed(word.as_str()), lowercase_of(word)]).collect()
+    vocabulary.words().flat_map(|(_, word)| [Cow::Borrowed(word), lowercase_of(word)]).collect()
 }
 
 fn lowercase_of(word: &str) -> Cow<'_, str> {
@@ -76,7 +75,7 @@ impl Case {
 
 /// Copies each word's vector into its row.
 ///
-/// The row of `<unk>` is filled as `missing` says, the row of `<pad>` is always zero; neither is looked up. `vectors`
+/// The row of the unknown word is filled as `missing` says, that of padding is always zero; neither is looked up. `vectors`
 /// should hold all [`spellings`] that the file has.
 ///
 /// # Errors
@@ -89,24 +88,26 @@ pub fn align(
 ) -> Result<Alignment> {
     options.missing.check()?;
     let dimensions = vectors.dimensions();
+    let words: Vec<(u32, &str)> = vocabulary.words().collect();
     let found: Vec<Option<&[f32]>> =
-        vocabulary.words().iter().map(|word| options.case.find(word, vectors)).collect();
-    let subwords = subwords::Shared::of(vocabulary.words(), &found);
-    let coverage = Coverage::of(vocabulary, counts, vectors, &found, &subwords);
+        words.iter().map(|(_, word)| options.case.find(word, vectors)).collect();
+    let subwords = subwords::Shared::of(&words, &found);
+    let coverage = Coverage::of(&words, counts, vectors, &found, &subwords);
     let mut matrix = vec![0.0; vocabulary.len() * dimensions];
-    let mut has_vector = vec![false; Vocabulary::SPECIALS.len()];
-    has_vector.extend(found.iter().map(Option::is_some));
-    let (specials, rows) = matrix.split_at_mut(Vocabulary::SPECIALS.len() * dimensions);
-    options.missing.draw(&mut specials[..dimensions], options.seed, Vocabulary::UNKNOWN);
-    let first = Vocabulary::SPECIALS.len() as u32;
-    for ((id, found), row) in (first..).zip(&found).zip(rows.chunks_exact_mut(dimensions)) {
+    let mut has_vector = vec![false; vocabulary.len()];
+    let row = |id: u32| id as usize * dimensions..(id as usize + 1) * dimensions;
+    if let Some(unknown) = vocabulary.specials().unknown {
+        options.missing.draw(&mut matrix[row(unknown)], options.seed, unknown);
+    }
+    for ((id, _), found) in words.iter().zip(&found) {
+        has_vector[*id as usize] = found.is_some();
         match found {
-            Some(vector) => row.copy_from_slice(vector),
-            None => options.missing.draw(row, options.seed, id),
+            Some(vector) => matrix[row(*id)].copy_from_slice(vector),
+            None => options.missing.draw(&mut matrix[row(*id)], options.seed, *id),
         }
     }
     if options.missing == Missing::Subwords {
-        subwords.fill(&found, rows, dimensions);
+        subwords.fill(&words, &found, &mut matrix, dimensions);
     }
     Ok(Alignment { matrix, dimensions, has_vector, coverage })
 }

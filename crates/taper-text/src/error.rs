@@ -19,7 +19,7 @@ pub enum Error {
     },
 
     /// No tokenizer has this name.
-    #[error("no tokenizer is called `{name}`; there are: {}", known.join(", "))]
+    #[error("no tokenizer is called `{name}`; there are: {}, and any tokenizer.json by its path", known.join(", "))]
     UnknownTokenizer {
         /// The name asked for.
         name: String,

@@ -20,4 +20,4 @@ pub use normalize::Normalization;
 pub use spacy::spacy_tokens;
 pub use tokenize::Tokenizer;
 pub use vectors::{FileReport, VectorFormat, Vectors, read_vectors, words_beside};
-pub use vocabulary::{TokenCounts, Vocabulary, VocabularyOptions};
+pub use vocabulary::{Specials, TokenCounts, Vocabulary, VocabularyOptions};

@@ -1,6 +1,7 @@
 //! Counting words and numbering them, with torchtext's semantics.
 
 use foldhash::{HashMap, HashMapExt as _};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
@@ -75,19 +76,49 @@ impl Default for VocabularyOptions {
     }
 }
 
-/// Words and their ids: `<unk>` is 0, `<pad>` is 1, then words by count, ties in code-point order.
+/// The ids that stand for no word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Specials {
+    /// Stands for every word outside the vocabulary; some files have none.
+    pub unknown: Option<u32>,
+    /// Fills up a batch.
+    pub padding: u32,
+}
+
+impl Default for Specials {
+    /// Those of a vocabulary that is counted: `<unk>` is 0, `<pad>` is 1.
+    fn default() -> Self {
+        Specials { unknown: Some(Vocabulary::UNKNOWN), padding: Vocabulary::PADDING }
+    }
+}
+
+impl Specials {
+    /// What a text without tokens is read as: one unknown word; as padding where there is no unknown one.
+    pub fn of_nothing(self) -> u32 {
+        self.unknown.unwrap_or(self.padding)
+    }
+
+    /// Whether an id is one of them.
+    pub fn contains(self, id: u32) -> bool {
+        self.unknown == Some(id) || self.padding == id
+    }
+}
+
+/// Words and their ids. Counted: `<unk>` is 0, `<pad>` is 1, then words by count, ties in code-point order. Of a
+/// `tokenizer.json` from anywhere: as they stand there, the two specials anywhere among them ([`Vocabulary::specials`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vocabulary {
     tokens: Vec<String>,
     ids: HashMap<String, u32>,
+    specials: Specials,
 }
 
 impl Vocabulary {
-    /// The id of `<unk>`, which stands for every word outside the vocabulary.
+    /// The id of `<unk>` in a counted vocabulary, which stands for every word outside.
     pub const UNKNOWN: u32 = 0;
-    /// The id of `<pad>`, which fills up a batch and is no word.
+    /// The id of `<pad>` in a counted vocabulary, which fills up a batch and is no word.
     pub const PADDING: u32 = 1;
-    /// The two special tokens, in the order of their ids.
+    /// The two special tokens of a counted vocabulary, in the order of their ids.
     pub const SPECIALS: [&'static str; 2] = ["<unk>", "<pad>"];
 
     /// Numbers the counted words: the most frequent first, words of one count in code-point order.
@@ -152,7 +183,18 @@ impl Vocabulary {
                 return Err(entry(id, format!("`{token}` again"), expected));
             }
         }
-        Ok(Vocabulary { tokens, ids })
+        Ok(Vocabulary { tokens, ids, specials: Specials::default() })
+    }
+
+    /// The tokens of a file, each once, in the order of their ids.
+    pub(crate) fn of_file(tokens: Vec<String>, specials: Specials) -> Vocabulary {
+        let ids = tokens.iter().cloned().zip(0..).collect();
+        Vocabulary { tokens, ids, specials }
+    }
+
+    /// The ids that stand for no word.
+    pub fn specials(&self) -> Specials {
+        self.specials
     }
 
     /// Entries, the specials included.
@@ -166,9 +208,9 @@ impl Vocabulary {
         self.ids.get(token).copied()
     }
 
-    /// The id of a word, [`Vocabulary::UNKNOWN`] where it is outside the vocabulary.
+    /// The id of a word, that of the unknown one where it is outside the vocabulary.
     pub fn id_or_unknown(&self, token: &str) -> u32 {
-        self.id(token).unwrap_or(Self::UNKNOWN)
+        self.id(token).unwrap_or(self.specials.of_nothing())
     }
 
     /// The word of an id.
@@ -176,14 +218,15 @@ impl Vocabulary {
         self.tokens.get(id as usize).map(String::as_str)
     }
 
-    /// All entries in the order of their ids, `<unk>` and `<pad>` first.
+    /// All entries in the order of their ids, the specials included.
     pub fn tokens(&self) -> &[String] {
         &self.tokens
     }
 
-    /// The words without the two specials, in the order of their ids.
-    pub fn words(&self) -> &[String] {
-        self.tokens.get(Self::SPECIALS.len()..).unwrap_or_default()
+    /// The words with their ids, in the order of these, without the two specials.
+    pub fn words(&self) -> impl Iterator<Item = (u32, &str)> {
+        let all = (0..).zip(self.tokens.iter().map(String::as_str));
+        all.filter(|(id, _)| !self.specials.contains(*id))
     }
 }
 

@@ -161,7 +161,7 @@ fn copy_vectors(train: &[Record], glove: &Path, target: &Path) -> Result<(usize,
         }
     }
     encoder.finish()?.sync_all()?;
-    Ok((vocabulary.words().len(), found))
+    Ok((vocabulary.words().count(), found))
 }
 
 fn describe(path: &Path) -> Result<u64> {

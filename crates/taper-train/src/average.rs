@@ -88,8 +88,13 @@ mod tests {
     #[test]
     fn follows_slower_and_slower() {
         let recipe = Recipe::load("quickstart", &["model.hidden_size=2".into()]).unwrap();
-        let config =
-            ModelConfig::of_recipe(&recipe, &["no".into(), "yes".into()], 5, String::new());
+        let config = ModelConfig::of_recipe(
+            &recipe,
+            &["no".into(), "yes".into()],
+            5,
+            taper_text::Specials::default(),
+            String::new(),
+        );
         let leader = Model::new(config.clone(), 1, None, &Device::Cpu).unwrap();
         let average = Average::new(Model::new(config, 1, None, &Device::Cpu).unwrap(), 0.5);
         let vars = leader.vars();

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use taper_lstm::{Philox, TokenBatch};
-use taper_text::Vocabulary;
+use taper_text::Specials;
 
 use crate::Result;
 use crate::artifacts::EncodedSplit;
@@ -62,13 +62,13 @@ fn cut(
     batches
 }
 
-/// `tokens` with a share `p` of them read as the unknown word; a function of (seed, number of the batch).
-pub fn drop_words(texts: &[&[u32]], p: f64, seed: u64, batch: u32) -> Vec<Vec<u32>> {
+/// `texts` with a share `p` of their tokens read as `unknown`; a function of (seed, number of the batch).
+pub fn drop_words(texts: &[&[u32]], p: f64, unknown: u32, seed: u64, batch: u32) -> Vec<Vec<u32>> {
     let numbers = Philox::new(seed, WORDS_STREAM, batch);
     let mut index = 0..;
     let mut read = |&token: &u32| {
         let dropped = index.next().is_some_and(|index| numbers.uniform(index) < p);
-        if dropped { Vocabulary::UNKNOWN } else { token }
+        if dropped { unknown } else { token }
     };
     texts.iter().map(|text| text.iter().map(&mut read).collect()).collect()
 }
@@ -90,22 +90,26 @@ pub struct View {
     pub truncate: Truncate,
     /// Whether the LSTM reads padding up to the batch's longest text.
     pub padding: Padding,
+    /// The ids of the unknown word and of padding.
+    pub specials: Specials,
 }
 
 impl View {
-    /// As the recipe has it.
-    pub fn new(recipe: &Recipe) -> Self {
+    /// As the recipe has it, for a vocabulary with these `specials`.
+    pub fn new(recipe: &Recipe, specials: Specials) -> Self {
         Self {
             max_length: recipe.train.max_length,
             truncate: recipe.train.truncate,
             padding: recipe.model.padding,
+            specials,
         }
     }
 
     /// Tokens of `tokens` that are read.
-    pub fn tokens(self, tokens: &[u32]) -> Cow<'_, [u32]> {
+    pub fn tokens<'a>(&'a self, tokens: &'a [u32]) -> Cow<'a, [u32]> {
         if tokens.is_empty() {
-            return Cow::Borrowed(&[Vocabulary::UNKNOWN]);
+            let Specials { unknown, padding } = &self.specials;
+            return Cow::Borrowed(std::slice::from_ref(unknown.as_ref().unwrap_or(padding)));
         }
         let Some(max) = self.max_length.filter(|&max| max < tokens.len()) else {
             return Cow::Borrowed(tokens);
@@ -139,7 +143,7 @@ impl View {
             .into_iter()
             .map(|tokens| {
                 let mut padded = tokens.to_vec();
-                padded.resize(longest, Vocabulary::PADDING);
+                padded.resize(longest, self.specials.padding);
                 padded
             })
             .collect();
@@ -204,10 +208,10 @@ mod tests {
     #[test]
     fn words_are_dropped_by_their_share() {
         let text: Vec<u32> = (10..10_010).collect();
-        let dropped = drop_words(&[&text, &text], 0.2, 1, 3);
-        assert_eq!(dropped, drop_words(&[&text, &text], 0.2, 1, 3));
+        let dropped = drop_words(&[&text, &text], 0.2, 0, 1, 3);
+        assert_eq!(dropped, drop_words(&[&text, &text], 0.2, 0, 1, 3));
         assert_ne!(dropped[0], dropped[1]);
-        let unknown = dropped.iter().flatten().filter(|&&id| id == Vocabulary::UNKNOWN).count();
+        let unknown = dropped.iter().flatten().filter(|&&id| id == 0).count();
         assert!((unknown as f64 / 20_000.0 - 0.2).abs() < 0.01, "{unknown}");
         let kept = dropped[0].iter().zip(&text).filter(|(read, token)| read == token).count();
         assert_eq!(kept, text.len() - dropped[0].iter().filter(|&&id| id == 0).count());
@@ -215,9 +219,19 @@ mod tests {
 
     #[test]
     fn what_is_read_of_a_text() {
-        let view = View { max_length: Some(3), truncate: Truncate::Head, padding: Padding::Mask };
+        let specials = Specials::default();
+        let view = View {
+            max_length: Some(3),
+            truncate: Truncate::Head,
+            padding: Padding::Mask,
+            specials,
+        };
         assert_eq!(view.tokens(&[5, 6, 7, 8]).as_ref(), [5, 6, 7]);
-        assert_eq!(view.tokens(&[]).as_ref(), [Vocabulary::UNKNOWN]);
+        assert_eq!(view.tokens(&[]).as_ref(), [0]);
+        let elsewhere = View { specials: Specials { unknown: Some(100), padding: 9 }, ..view };
+        assert_eq!(elsewhere.tokens(&[]).as_ref(), [100]);
+        let bytes = View { specials: Specials { unknown: None, padding: 400 }, ..view };
+        assert_eq!(bytes.tokens(&[]).as_ref(), [400]);
         let tail = View { truncate: Truncate::Tail, ..view };
         assert_eq!(tail.tokens(&[5, 6, 7, 8]).as_ref(), [6, 7, 8]);
         let both = View { truncate: Truncate::HeadTail, max_length: Some(5), ..view };

@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use taper_lstm::Quantization;
 
 use crate::Result;
 use crate::artifacts::Prepared;
 use crate::evaluate::score;
 use crate::inference::Inference;
 use crate::metrics::{Scores, brier, calibration_error, fit_temperature, log_loss};
-use crate::model::{Model, ModelConfig};
+use crate::model::ModelConfig;
 
 /// The split a temperature is fitted on: never the test split, which is to judge it.
 pub const VALIDATION: &str = "validation";
@@ -50,7 +49,7 @@ pub struct Calibration {
     pub after: Option<Fit>,
 }
 
-/// Fits the temperature of a model on the validation split and writes it to `config.json` in `folder`. Weights and
+/// Fits the temperature of a model (in f32) on the validation split and writes it to `config.json` in `folder`. Weights and
 /// predicted classes stay as they are. Without a labelled validation split there is no temperature.
 ///
 /// `progress` is that of [`evaluate`](crate::evaluate()).
@@ -59,7 +58,7 @@ pub struct Calibration {
 /// Those of reading and writing. `None` where `progress` stopped it: then nothing is written.
 pub fn calibrate(
     folder: &Path,
-    model: &Model,
+    model: &Inference,
     prepared: &Prepared,
     batch_size: usize,
     progress: &mut dyn FnMut(u64, u64) -> bool,
@@ -67,9 +66,8 @@ pub fn calibrate(
     let mut done = Calibration { rows: 0, temperature: None, before: None, after: None };
     let split = prepared.manifest().splits.get(VALIDATION);
     if split.is_some_and(|split| split.unlabelled < split.rows) {
-        let inference = Inference::new(model, Quantization::F32)?;
         let encoded = prepared.encoded(VALIDATION)?;
-        let found = score(&inference, &encoded, VALIDATION, batch_size, progress)?;
+        let found = score(model, &encoded, VALIDATION, batch_size, progress)?;
         let Some((_, scored)) = found else { return Ok(None) };
         let temperature = fit_temperature(&scored.logits, &scored.labels(), scored.classes);
         done = Calibration {

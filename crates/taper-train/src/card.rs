@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use taper_text::Tokenizer;
+
 use crate::artifacts::Prepared;
 use crate::evaluate::Evaluation;
 use crate::model::Model;
@@ -20,6 +22,7 @@ pub(crate) fn write(
     let mut card = String::new();
     let classes = config.class_names.join(", ");
     let table = &config.model;
+    let of_file = Tokenizer::is_path(&recipe.text.tokenizer);
     // Writing to a string cannot fail.
     let _ = write!(
         card,
@@ -34,11 +37,23 @@ pub(crate) fn write(
         directions = if table.bidirectional { ", both directions" } else { "" },
         parameters = model.count(),
         vocabulary = config.vocabulary_size,
-        tokenizer = recipe.text.tokenizer,
-        case = if recipe.text.lowercase { "lower-cased" } else { "cased" },
+        tokenizer = if of_file { "tokenizer.json" } else { &recipe.text.tokenizer },
+        case = match (of_file, recipe.text.lowercase) {
+            (true, _) => "as it was given",
+            (false, true) => "lower-cased",
+            (false, false) => "cased",
+        },
         dataset = manifest.dataset,
         source = manifest.source,
     );
+    if let Some(hub) = &manifest.hub {
+        let config = hub.config.as_ref().map_or_else(String::new, |name| format!(", `{name}`"));
+        let _ = writeln!(
+            card,
+            "- From the Hugging Face Hub: `{}`{config}, at {}",
+            hub.repository, hub.commit
+        );
+    }
     if let Some(licence) = &manifest.licence {
         let _ = writeln!(card, "- Terms of the data: {licence}");
     }

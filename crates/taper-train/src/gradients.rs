@@ -21,7 +21,7 @@ pub enum Gradient {
 }
 
 impl Gradient {
-    fn add(self, other: Self) -> Result<Self> {
+    fn plus(self, other: Self) -> Result<Self> {
         Ok(match (self, other) {
             (Self::Dense(own), Self::Dense(other)) => Self::Dense((own + other)?),
             (Self::Rows(own), Self::Rows(other)) => Self::Rows(add_rows(&own, &other)?),
@@ -79,10 +79,10 @@ impl Gradients {
     }
 
     /// The sum with the gradients of another batch.
-    pub fn add(mut self, other: Self) -> Result<Self> {
+    pub fn plus(mut self, other: Self) -> Result<Self> {
         for (name, gradient) in other.0 {
             let sum = match self.0.remove(&name) {
-                Some(own) => own.add(gradient)?,
+                Some(own) => own.plus(gradient)?,
                 None => gradient,
             };
             self.0.insert(name, sum);
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn rows_of_two_batches_are_summed_by_row() {
         let sum = rows(&[4, 2], &[[1.0, 1.0], [2.0, 2.0]])
-            .add(rows(&[7, 4], &[[5.0, 5.0], [10.0, 10.0]]))
+            .plus(rows(&[7, 4], &[[5.0, 5.0], [10.0, 10.0]]))
             .unwrap();
         let Gradient::Rows(RowGradient { rows, values }) = &sum.0[EMBEDDING] else {
             panic!("{sum:?}");

@@ -21,6 +21,11 @@ enum Kind {
 }
 
 impl Inference {
+    /// Whether it runs on the CPU, where batches may be read side by side.
+    pub(crate) fn is_frozen(&self) -> bool {
+        matches!(self.classifier, Kind::Frozen(_))
+    }
+
     /// Takes the model's weights. In f32 the logits are those of the model, to the bit.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 //! - [`report`], [`dynamics`], [`history`](history()): what a run tells of itself;
 //! - [`Inference`], [`evaluate`](evaluate()) and [`Predictor`]: what a model directory is good for;
 //! - [`metrics`], [`assess`](assess()), [`calibrate`](calibrate()), [`compare`](compare()): how good, how sure, how much better.
+//! - [`onnx`]: a model as a graph that other runtimes run; [`import`](import()): a PyTorch model's weights as a model directory;
 
 pub mod artifacts;
 pub mod assess;
@@ -24,6 +25,7 @@ pub mod loss;
 pub mod manifest;
 pub mod metrics;
 pub mod model;
+pub mod onnx;
 pub mod optimizer;
 pub mod prepare;
 pub mod recipe;
@@ -39,9 +41,11 @@ mod device;
 mod error;
 mod evaluate;
 mod events;
+mod find_rate;
 mod fingerprint;
 mod history;
 mod html;
+mod import;
 mod inference;
 mod lock;
 mod plot;
@@ -54,16 +58,19 @@ mod train;
 
 pub use artifacts::Prepared;
 pub use assess::{Assessment, assess};
+pub use atomic::AtomicFile;
 pub use calibrate::{Calibration, calibrate};
 pub use compare::{Comparison, Contender, compare};
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Scored, ScoredRow, evaluate, score};
 pub use events::TrainEvent;
+pub use find_rate::{RatePoint, RateRange, RateTrial, find_rate};
 pub use history::history;
+pub use import::{ImportOptions, import};
 pub use inference::Inference;
 pub use model::Model;
-pub use predict::{Prediction, Predictor};
+pub use predict::{OutputFormat, Prediction, PredictionWriter, Predictions, Predictor};
 pub use prepare::prepare;
 pub use recipe::Recipe;
 pub use run::{PreparedReference, Run};

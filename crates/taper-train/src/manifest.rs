@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use taper_corpus::HubSelection;
+use taper_text::Specials;
 
 use crate::recipe::{Data, Text, Vectors};
 use crate::{Error, Recipe, Result, atomic, fingerprint};
@@ -132,6 +134,35 @@ pub struct RecipeTables {
     pub vectors: Vectors,
 }
 
+/// Where on the Hugging Face Hub texts came from: enough to fetch the same again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubOrigin {
+    /// `OWNER/NAME`.
+    pub repository: String,
+    /// The revision that was asked for, or fallen back on.
+    pub revision: String,
+    /// The commit it stood for.
+    pub commit: String,
+    /// The configuration; none where the recipe names files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// The files and, where the Hub told it, the sha256 of each.
+    pub files: BTreeMap<String, Option<String>>,
+}
+
+impl From<&HubSelection> for HubOrigin {
+    fn from(selection: &HubSelection) -> Self {
+        let files = selection.splits.iter().flat_map(|(_, files)| files);
+        Self {
+            repository: selection.id.clone(),
+            revision: selection.revision.clone(),
+            commit: selection.commit.clone(),
+            config: selection.config.clone(),
+            files: files.map(|file| (file.path.clone(), file.sha256.clone())).collect(),
+        }
+    }
+}
+
 /// What prepared data consists of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -143,6 +174,9 @@ pub struct Manifest {
     pub dataset: String,
     /// The container the texts came in.
     pub source: String,
+    /// Where on the Hub they came from, if they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub: Option<HubOrigin>,
     /// Terms the texts come under, where they are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
@@ -150,8 +184,11 @@ pub struct Manifest {
     pub seed: u64,
     /// Names of the classes: a label is an index into them.
     pub class_names: Vec<String>,
-    /// Rows of the vocabulary, `<unk>` and `<pad>` included.
+    /// Rows of the vocabulary, those of the unknown word and of padding included.
     pub vocabulary: usize,
+    /// The ids of the unknown word and of padding.
+    #[serde(default)]
+    pub specials: Specials,
     /// Numbers a word vector has.
     pub dimensions: usize,
     /// Every split by name.
@@ -178,10 +215,12 @@ impl Manifest {
             taper: env!("CARGO_PKG_VERSION").to_owned(),
             dataset: recipe.data.dataset.clone(),
             source: String::new(),
+            hub: None,
             licence: None,
             seed: recipe.seed,
             class_names: Vec::new(),
             vocabulary: 0,
+            specials: Specials::default(),
             dimensions: recipe.vectors.dimensions,
             splits: BTreeMap::new(),
             rejected: 0,

@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use taper_lstm::{
     Activations, Classifier, ClassifierConfig, LstmConfig, Parameters, Precision, weights,
 };
-use taper_text::{Tokenizer, Vocabulary};
+pub use taper_text::Specials;
+use taper_text::Tokenizer;
 
 use crate::artifacts::{Embeddings, TOKENIZER};
 use crate::batch::View;
 use crate::gradients::EMBEDDING;
+use crate::manifest::Manifest;
 use crate::recipe::{self, Model as ModelTable, Pooling, Recipe, Truncate};
 use crate::{Error, Result, atomic, fingerprint};
 
@@ -36,6 +38,9 @@ pub struct ModelConfig {
     pub vocabulary_size: usize,
     /// Width of the embedding.
     pub dimensions: usize,
+    /// The ids of the unknown word and of padding.
+    #[serde(default)]
+    pub specials: Specials,
     /// Longest text in tokens the model was trained on, if there was a limit.
     pub max_length: Option<usize>,
     /// What of a longer text the model reads.
@@ -48,6 +53,15 @@ pub struct ModelConfig {
     /// What logits are divided by before they become probabilities, if it was fitted; see [`calibrate`](crate::calibrate()).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
+    /// BLAKE3 of `model.safetensors`, once the model is finished; directories of older versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_blake3: Option<String>,
+}
+
+/// What every version of `config.json` has.
+#[derive(Deserialize)]
+struct Versioned {
+    format: u32,
 }
 
 impl ModelConfig {
@@ -59,6 +73,7 @@ impl ModelConfig {
         recipe: &Recipe,
         class_names: &[String],
         vocabulary_size: usize,
+        specials: Specials,
         tokenizer_blake3: String,
     ) -> Self {
         Self {
@@ -66,12 +81,14 @@ impl ModelConfig {
             taper: env!("CARGO_PKG_VERSION").into(),
             class_names: class_names.to_vec(),
             vocabulary_size,
+            specials,
             dimensions: recipe.vectors.dimensions,
             max_length: recipe.train.max_length,
             truncate: recipe.train.truncate,
             model: recipe.model.clone(),
             tokenizer_blake3,
             temperature: None,
+            weights_blake3: None,
         }
     }
 
@@ -81,7 +98,7 @@ impl ModelConfig {
             self.model.clone();
         ClassifierConfig {
             vocabulary_size: self.vocabulary_size,
-            padding_id: Some(Vocabulary::PADDING),
+            padding_id: Some(self.specials.padding),
             lstm: LstmConfig {
                 num_layers,
                 bidirectional,
@@ -107,25 +124,46 @@ impl ModelConfig {
 
     /// What the model reads of a text.
     pub fn view(&self) -> View {
-        View { max_length: self.max_length, truncate: self.truncate, padding: self.model.padding }
+        View {
+            max_length: self.max_length,
+            truncate: self.truncate,
+            padding: self.model.padding,
+            specials: self.specials,
+        }
     }
 
     /// Reads `config.json` of a model directory.
     pub fn read(directory: &Path) -> Result<Self> {
         let path = directory.join(CONFIG);
+        if !path.exists() {
+            return Err(Error::run(directory, no_model(directory)));
+        }
         let bytes = fs::read(&path).map_err(Error::io(&path, "read the model's configuration"))?;
-        let config: Self = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::run(&path, format!("not a model's configuration: {error}")))?;
-        if config.format != Self::FORMAT {
-            let found = config.format;
-            let message = format!("version {found}; this program reads version {}", Self::FORMAT);
+        let refused = |error| Error::run(&path, format!("not a model's configuration: {error}"));
+        // Another version may have other fields: its number comes first.
+        let Versioned { format } = serde_json::from_slice(&bytes).map_err(refused)?;
+        if format != Self::FORMAT {
+            let (reads, taper) = (Self::FORMAT, env!("CARGO_PKG_VERSION"));
+            let message = format!("format {format}; Taper {taper} reads format {reads}");
             return Err(Error::run(&path, message));
         }
+        let config: Self = serde_json::from_slice(&bytes).map_err(refused)?;
         if let Some(temperature) = config.temperature.filter(|t| !(t.is_finite() && *t > 0.0)) {
             let message = format!("`temperature` is {temperature}; expected a number above 0");
             return Err(Error::run(&path, message));
         }
         Ok(config)
+    }
+
+    /// Takes the hash of the weights that stand in a model directory, and writes `config.json`: the model is finished.
+    pub(crate) fn seal(&mut self, directory: &Path) -> Result<()> {
+        self.weights_blake3 = Some(fingerprint::of_file(&directory.join(WEIGHTS))?);
+        self.write(directory)
+    }
+
+    /// Takes the hash back, before other weights are written.
+    pub(crate) fn unseal(&mut self, directory: &Path) -> Result<()> {
+        if self.weights_blake3.take().is_some() { self.write(directory) } else { Ok(()) }
     }
 
     /// Writes `config.json` of a model directory.
@@ -136,6 +174,16 @@ impl ModelConfig {
         bytes.push(b'\n');
         atomic::write(&path, &bytes)
     }
+}
+
+/// What a folder without `config.json` seems to be.
+fn no_model(directory: &Path) -> String {
+    let like = if directory.join(Manifest::FILE).is_file() {
+        "; it is prepared data, which `taper train --prepared` trains on"
+    } else {
+        "; `taper train --out RUN` makes one"
+    };
+    format!("no model: there is no {CONFIG} in it{like}")
 }
 
 /// A classifier with its parameters.
@@ -216,6 +264,11 @@ impl Model {
         Ok(self.parameters.load(path)?)
     }
 
+    /// Sets the parameters from tensors of the same names and shapes.
+    pub fn set_weights(&self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+        Ok(self.parameters.set(tensors)?)
+    }
+
     /// Writes the parameters as safetensors, atomically.
     pub fn save_weights(&self, path: &Path) -> Result<()> {
         let vars = self.vars().into_iter();
@@ -245,8 +298,24 @@ impl Model {
             );
             return Err(Error::run(&path, message));
         }
+        let path = directory.join(WEIGHTS);
+        if !path.exists() {
+            let message = format!(
+                "no weights yet: there is no {WEIGHTS} in it; `taper train --resume` goes on with a run"
+            );
+            return Err(Error::run(directory, message));
+        }
         let model = Self::new(config, 0, None, device)?;
-        model.load_weights(&directory.join(WEIGHTS))?;
+        model.load_weights(&path)?;
+        if let Some(expected) = &model.config.weights_blake3 {
+            let found = fingerprint::of_file(&path)?;
+            if found != *expected {
+                let message = format!(
+                    "BLAKE3 {found}; {CONFIG} says {expected}: damaged, or another model's weights"
+                );
+                return Err(Error::run(&path, message));
+            }
+        }
         Ok((model, tokenizer))
     }
 }

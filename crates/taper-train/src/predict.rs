@@ -1,20 +1,31 @@
-//! Texts to classes, with a model directory and nothing else.
+//! Texts to classes, with a model directory and nothing else: a few at once, or a stream of any length.
+
+mod stream;
+mod write;
 
 use std::path::Path;
 
 use candle_core::Device;
+use rayon::prelude::*;
 use serde::Serialize;
 use taper_lstm::Quantization;
-use taper_text::{Tokenizer, Vocabulary};
+use taper_text::Tokenizer;
 
-use crate::Result;
+pub use stream::Predictions;
+pub use write::{OutputFormat, PredictionWriter};
+
 use crate::batch::sorted_batches;
 use crate::inference::Inference;
 use crate::loss::{largest, probabilities};
 use crate::model::{Model, ModelConfig};
+use crate::{Error, Result};
 
 /// Texts the model reads at a time.
 const BATCH_SIZE: usize = 32;
+
+/// Tokens read at a time on all cores. Batches of short texts are read side by side; a batch of long texts reaches
+/// this alone, and the cores share it. Either way the gates of no more tokens than this are in memory.
+const TOKENS: usize = 1 << 15;
 
 /// What the model says of a text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -71,19 +82,50 @@ impl Predictor {
         let encoded = self.tokenizer.encode_all(texts)?;
         let view = self.inference.view();
         let lengths: Vec<usize> = encoded.iter().map(|ids| view.tokens(ids).len()).collect();
-        let mut predictions = vec![None; texts.len()];
-        for batch in sorted_batches(&lengths, BATCH_SIZE) {
+        let batches = sorted_batches(&lengths, BATCH_SIZE);
+        let read = |batch: &Vec<usize>| -> Result<Vec<Vec<f32>>> {
             let ids: Vec<&[u32]> = batch.iter().map(|&row| encoded[row].as_slice()).collect();
             let mut logits = self.inference.logits(&view.batch(&ids)?)?;
             if let Some(temperature) = self.config.temperature {
                 logits = (logits / temperature)?;
             }
-            for (&row, probabilities) in batch.iter().zip(probabilities(&logits)?) {
+            probabilities(&logits)
+        };
+        let mut predictions = vec![None; texts.len()];
+        for group in groups(&batches, &lengths, self.inference.is_frozen()) {
+            let read: Vec<_> = group.par_iter().map(read).collect::<Result<_>>()?;
+            for (&row, probabilities) in group.iter().flatten().zip(read.iter().flatten()) {
                 predictions[row] =
-                    Some(self.prediction(texts[row].as_ref(), &encoded[row], &probabilities));
+                    Some(self.prediction(texts[row].as_ref(), &encoded[row], probabilities));
             }
         }
         Ok(predictions.into_iter().flatten().collect())
+    }
+
+    /// Predicts a stream of texts, in order; what `texts` gives comes back beside its prediction. Memory does not
+    /// grow with the stream: a few thousand texts are in hand at a time, sorted by length, on all cores.
+    ///
+    /// The first error ends the stream, after the predictions of all texts before it.
+    ///
+    /// ```no_run
+    /// # use std::path::Path;
+    /// # use taper_train::{Error, Predictor};
+    /// # fn f(predictor: &Predictor) -> Result<(), Error> {
+    /// let texts = taper_corpus::Texts::open(Path::new("reviews.jsonl"), &Default::default())?;
+    /// for prediction in predictor.predict_stream(texts) {
+    ///     let (text, prediction) = prediction?;
+    ///     println!("{}: {}", text.row, prediction.label);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn predict_stream<I, T, E>(&self, texts: I) -> Predictions<'_, I::IntoIter, T>
+    where
+        I: IntoIterator<Item = Result<T, E>>,
+        T: AsRef<str> + Sync,
+        Error: From<E>,
+    {
+        Predictions::new(self, texts.into_iter())
     }
 
     fn prediction(&self, text: &str, ids: &[u32], probabilities: &[f32]) -> Prediction {
@@ -95,8 +137,32 @@ impl Predictor {
             probability: probabilities[best],
             probabilities: names.iter().cloned().zip(probabilities.iter().copied()).collect(),
             tokens: ids.len(),
-            unknown_tokens: ids.iter().filter(|&&id| id == Vocabulary::UNKNOWN).count(),
+            unknown_tokens: ids
+                .iter()
+                .filter(|&&id| self.config.specials.unknown == Some(id))
+                .count(),
             truncated: self.config.max_length.is_some_and(|max| ids.len() > max),
         }
     }
 }
+
+/// Batches that are read side by side: [`TOKENS`] in all, or one batch alone.
+fn groups<'a>(batches: &'a [Vec<usize>], lengths: &[usize], on_cpu: bool) -> Vec<&'a [Vec<usize>]> {
+    let tokens = |batch: &Vec<usize>| batch.iter().map(|&row| lengths[row]).sum::<usize>();
+    let (mut groups, mut start, mut total) = (Vec::new(), 0, 0);
+    for (at, batch) in batches.iter().enumerate() {
+        let tokens = tokens(batch);
+        if at > start && (!on_cpu || total + tokens > TOKENS) {
+            groups.push(&batches[start..at]);
+            (start, total) = (at, 0);
+        }
+        total += tokens;
+    }
+    if start < batches.len() {
+        groups.push(&batches[start..]);
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests;

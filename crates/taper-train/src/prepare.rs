@@ -19,6 +19,7 @@ mod corpus;
 mod encoded;
 pub(crate) mod leaks;
 mod options;
+mod source;
 pub(crate) mod text;
 pub(crate) mod vectors;
 pub(crate) mod workspace;
@@ -28,7 +29,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use taper_corpus::{ImdbParts, Plan, RejectedWriter, Source, imdb};
+use taper_corpus::{Plan, RejectedWriter, Source, imdb};
 use taper_text::{TokenCounts, Tokenizer, Vocabulary};
 
 pub use options::{Dataset, Places, PrepareEvent, PrepareOptions, VectorSource};
@@ -37,6 +38,7 @@ use crate::artifacts::{self, Prepared};
 use crate::manifest::{Manifest, SplitManifest, Stage};
 use crate::recipe::DropLeaks;
 use crate::{Error, Recipe, Result};
+use source::{Texts, open_path, select};
 use workspace::Workspace;
 
 /// Prepares `options.output`, as far as it is not up to date, and opens it.
@@ -65,7 +67,8 @@ pub fn prepare(
     Ok(Prepared::new(options.output, manifest, Some(lock)))
 }
 
-/// What `prepare` would read, with the first `rows` rows; nothing is fetched or written.
+/// What `prepare` would read, with the first `rows` rows; no data are fetched or written. Of a data set of the Hub the list
+/// of files is asked for, and rows are shown where the files are in its cache.
 ///
 /// # Errors
 ///
@@ -75,6 +78,10 @@ pub fn plan(options: &PrepareOptions<'_>, rows: usize) -> Result<Plan> {
     options.check_paths()?;
     match &options.dataset {
         Dataset::Path(path) => Ok(open_path(path, options.recipe)?.plan(rows)?),
+        Dataset::Hub(hub, wanted) => {
+            let selection = select(hub, wanted, options.recipe)?;
+            Ok(selection.plan(hub, &options.recipe.data.source_settings()?, rows)?)
+        }
         Dataset::Imdb(_) => Ok(Plan {
             format: format!("{} from the Hugging Face Hub or its cache", imdb::REPOSITORY),
             splits: Vec::new(),
@@ -85,9 +92,6 @@ pub fn plan(options: &PrepareOptions<'_>, rows: usize) -> Result<Plan> {
         }),
     }
 }
-
-/// Nothing here learns from unlabelled reviews.
-const IMDB_PARTS: ImdbParts = ImdbParts::Labelled;
 
 struct Preparation<'a> {
     recipe: &'a Recipe,
@@ -115,26 +119,16 @@ impl Preparation<'_> {
     }
 
     fn corpus(&mut self, dataset: &Dataset) -> Result<()> {
-        // Pinned files are known without reading (or fetching) them.
-        let (identity, opened) = match dataset {
-            Dataset::Path(path) => {
-                let source = open_path(path, self.recipe)?;
-                if let Source::Files(_) = source {
-                    (self.events)(PrepareEvent::Plan(Box::new(source.plan(0)?)));
-                }
-                (source.fingerprint()?, Some(source))
-            }
-            Dataset::Imdb(_) => {
-                (format!("{} {} {IMDB_PARTS:?}", imdb::REPOSITORY, imdb::REVISION), None)
-            }
-        };
+        let texts = Texts::find(dataset, self.recipe, self.events)?;
+        if let Texts::Open(source @ Source::Files(_), _) = &texts {
+            (self.events)(PrepareEvent::Plan(Box::new(source.plan(0)?)));
+        }
+        self.workspace.set_origin(texts.origin());
+        let identity = texts.identity()?;
         let fingerprint = corpus::fingerprint(self.recipe, &identity);
         if !self.keep(Stage::Corpus, &fingerprint)? {
             let folder = self.begin(Stage::Corpus)?.join("corpus");
-            let source = match opened {
-                Some(source) => source,
-                None => fetch(dataset, self.recipe, self.events)?,
-            };
+            let source = texts.open(self.events)?;
             let outcome = corpus::build(&source, self.recipe, &folder, self.events)?;
             let checked = corpus::check(self.recipe, &outcome.splits);
             if outcome.rejected > 0 {
@@ -157,19 +151,31 @@ impl Preparation<'_> {
 
     /// Gives the training split's counts, if it had to count.
     fn text(&mut self) -> Result<Option<TokenCounts>> {
-        let fingerprint = text::fingerprint(&self.recipe.text, &self.train().content);
+        let fingerprint = text::fingerprint(&self.recipe.text, &self.train().content)?;
         if self.keep(Stage::Text, &fingerprint)? {
             return Ok(None);
         }
         let folder = self.begin(Stage::Text)?;
-        let counts = self.count(Stage::Text)?;
-        let tokenizer = text::build(&self.recipe.text, &counts)?;
+        let (tokenizer, counts) = if let Some(tokenizer) = text::from_file(&self.recipe.text)? {
+            for section in tokenizer.ignored() {
+                let note = format!(
+                    "{}: its `{section}` is not applied: recipes say how much of a text is read",
+                    self.recipe.text.tokenizer
+                );
+                (self.events)(PrepareEvent::Note(note));
+            }
+            (tokenizer, None)
+        } else {
+            let counts = self.count(Stage::Text)?;
+            (text::build(&self.recipe.text, &counts)?, Some(counts))
+        };
         tokenizer.save(&folder.join(artifacts::TOKENIZER))?;
-        let vocabulary = vocabulary(&tokenizer, &folder)?.len();
+        let vocabulary = vocabulary(&tokenizer, &folder)?;
+        let (rows, specials) = (vocabulary.len(), vocabulary.specials());
         self.finish(Stage::Text, fingerprint, |manifest| {
-            manifest.vocabulary = vocabulary;
+            (manifest.vocabulary, manifest.specials) = (rows, specials);
         })?;
-        Ok(Some(counts))
+        Ok(counts)
     }
 
     fn vectors(&mut self, source: &VectorSource, counts: Option<TokenCounts>) -> Result<()> {
@@ -291,24 +297,6 @@ fn begin(recipe: &Recipe) -> Manifest {
         );
     }
     manifest
-}
-
-fn open_path(path: &Path, recipe: &Recipe) -> Result<Source> {
-    Ok(Source::open_with(path, &recipe.data.source_settings()?)?)
-}
-
-fn fetch(
-    dataset: &Dataset,
-    recipe: &Recipe,
-    events: &mut dyn FnMut(PrepareEvent),
-) -> Result<Source> {
-    match dataset {
-        Dataset::Path(path) => open_path(path, recipe),
-        Dataset::Imdb(hub) => {
-            let mut progress = |done, total| events(PrepareEvent::Download { done, total });
-            Ok(imdb::fetch_imdb(hub, IMDB_PARTS, &mut progress)?)
-        }
-    }
 }
 
 fn vocabulary<'a>(tokenizer: &'a Tokenizer, at: &Path) -> Result<&'a Vocabulary> {

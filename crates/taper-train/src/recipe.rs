@@ -34,6 +34,7 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use taper_text::Tokenizer;
 
 pub use checkpoints::CheckpointPolicy;
 pub use data::{Case, Data, DropLeaks, HoldOut, HoldOutBy, Missing, Text, Vectors};
@@ -41,7 +42,7 @@ pub use difference::Difference;
 pub use model::{Dropout, Model, Padding, Pooling};
 pub use optimizer::{Optimizer, OptimizerKind};
 pub use schedule::{Schedule, ScheduleKind};
-pub use source::{Columns, Csv, Files, OnError, SourceFormat};
+pub use source::{Columns, Csv, Files, Hub, OnError, SourceFormat};
 pub use train::{
     Activations, ClassWeights, Evaluate, EvaluateOn, Precision, Select, Train, Truncate,
 };
@@ -165,6 +166,16 @@ impl Recipe {
 
     fn check_agreement(&self) -> Result<()> {
         self.data.source_settings()?;
+        let counts = self.text.max_vocabulary.is_some() || self.text.min_frequency > 1;
+        if Tokenizer::is_path(&self.text.tokenizer) && counts {
+            return Err(Error::RecipeConflict {
+                message: format!(
+                    "`text.tokenizer` = \"{}\" brings its vocabulary with it; leave out `text.max_vocabulary` and \
+                     `text.min_frequency` (`--set text.max_vocabulary=none --set text.min_frequency=1`)",
+                    self.text.tokenizer
+                ),
+            });
+        }
         if self.train.select == Select::Best && self.train.evaluate_on == EvaluateOn::Test {
             return Err(Error::RecipeConflict {
                 message: "`train.select` = \"best\" with `train.evaluate_on` = \"test\" would choose the model by the \

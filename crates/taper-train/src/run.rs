@@ -59,8 +59,8 @@ impl Run {
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
         atomic::write(&tokenizer, &bytes)?;
         let blake3 = fingerprint::of_file(&tokenizer)?;
-        ModelConfig::of_recipe(recipe, &manifest.class_names, manifest.vocabulary, blake3)
-            .write(folder)?;
+        let (names, words) = (&manifest.class_names, manifest.vocabulary);
+        ModelConfig::of_recipe(recipe, names, words, manifest.specials, blake3).write(folder)?;
         let reference = PreparedReference {
             path: fs::canonicalize(prepared.folder()).map_err(Error::io(&path, "resolve"))?,
             fingerprint: fingerprint_of(prepared),
@@ -222,7 +222,11 @@ impl Run {
     /// Puts weights of a checkpoint in the model's place.
     pub(crate) fn adopt_weights(&self, path: &Path) -> Result<()> {
         let bytes = fs::read(path).map_err(Error::io(path, "read"))?;
-        atomic::write(&self.weights_path(), &bytes)
+        let place = self.weights_path();
+        if fs::read(&place).is_ok_and(|present| present == bytes) {
+            return Ok(());
+        }
+        atomic::write(&place, &bytes)
     }
 
     /// Writes the texts of a step that could not be taken, with what was found; returns the file's path.

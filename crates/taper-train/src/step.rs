@@ -66,7 +66,7 @@ pub fn step(
         let collected = Gradients::collect(output.backward(&loss)?, &model.vars(), frozen);
         gradients = Some(match gradients {
             None => collected,
-            Some(sum) => sum.add(collected)?,
+            Some(sum) => sum.plus(collected)?,
         });
     }
     let mut gradients = gradients.unwrap_or_default();

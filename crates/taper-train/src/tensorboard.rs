@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn the_bytes_are_tensorboards() {
         let bytes = file_of(&[step(3)]);
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         assert_eq!(hex, include_str!("../../../tests/golden/event_files.hex").trim());
     }
 

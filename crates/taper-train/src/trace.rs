@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 use taper_corpus::{batches, shards};
-use taper_text::Vocabulary;
 
 use crate::prepare::text::{BATCH_ROWS, texts};
 use crate::{Error, Prepared, Result};
@@ -41,7 +40,7 @@ pub struct Trace {
 pub struct TracedToken {
     /// The word.
     pub token: String,
-    /// Its id; 0 outside the vocabulary.
+    /// Its id; outside the vocabulary that of the unknown word.
     pub id: u32,
 }
 
@@ -81,6 +80,7 @@ pub fn trace(prepared: &Prepared, row: &str) -> Result<Trace> {
     let has_vector = prepared.has_vector()?;
     let lacks_vector =
         |id: u32| has_vector.as_ref().is_some_and(|has| has.get(id as usize) != Some(&true));
+    let is_unknown = |id: u32| manifest.specials.unknown == Some(id);
     let tokens: Vec<TracedToken> =
         words.into_iter().zip(ids).map(|(token, id)| TracedToken { token, id: *id }).collect();
     let label = record.label.and_then(|label| manifest.class_names.get(label as usize));
@@ -91,10 +91,10 @@ pub fn trace(prepared: &Prepared, row: &str) -> Result<Trace> {
         row: place,
         label: label.cloned(),
         cleaned: tokenizer.normalization().map(|rules| rules.apply(&record.text).into_owned()),
-        unknown: distinct(&tokens, |id| id == Vocabulary::UNKNOWN),
+        unknown: distinct(&tokens, is_unknown),
         without_vector: has_vector
             .as_ref()
-            .map(|_| distinct(&tokens, |id| id != Vocabulary::UNKNOWN && lacks_vector(id))),
+            .map(|_| distinct(&tokens, |id| !is_unknown(id) && lacks_vector(id))),
         tokens,
         id: record.id,
         group: record.group,

@@ -118,6 +118,7 @@ impl<'a> Trainer<'a> {
         listen: &'a mut dyn FnMut(&TrainEvent),
     ) -> Result<Self> {
         let recipe = run.recipe().clone();
+        run.model_config()?.unseal(run.folder())?;
         let new = || {
             let embeddings = prepared.embeddings()?;
             Model::for_training(run.model_config()?, &recipe, embeddings, device)
@@ -270,12 +271,13 @@ impl<'a> Trainer<'a> {
     /// The batches of a step, as the model reads them.
     fn batches(&self, labelled: &Labelled, group: &[Vec<usize>]) -> Result<Vec<LabelledBatch>> {
         let (view, p) = (self.model.config.view(), self.recipe.model.dropout.word);
+        let unknown = view.specials.unknown.unwrap_or(view.specials.padding);
         let batch = |(number, rows): (u32, &Vec<usize>)| {
             let (texts, labels) = labelled.batch(rows);
             if p == 0.0 {
                 return Ok(LabelledBatch { tokens: view.batch(&texts)?, labels });
             }
-            let dropped = drop_words(&texts, p, self.recipe.seed, number);
+            let dropped = drop_words(&texts, p, unknown, self.recipe.seed, number);
             let texts: Vec<&[u32]> = dropped.iter().map(Vec::as_slice).collect();
             Ok(LabelledBatch { tokens: view.batch(&texts)?, labels })
         };

@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Lstm(LstmArgs),
     /// Texts to ids, words to vectors, raw texts to prepared data.
     Text(TextArgs),
+    /// A file of many short rows through a trained model, next to the network alone.
+    Predict(PredictArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -94,4 +96,18 @@ pub(crate) struct TextArgs {
     /// One JSON document instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PredictArgs {
+    /// A run's folder, or a model directory.
+    pub(crate) run: PathBuf,
+
+    /// Rows of the file: the sample's sentences, again and again. A tenth of them goes first.
+    #[arg(long, value_name = "N", default_value = "1000000")]
+    pub(crate) rows: NonZeroUsize,
+
+    /// In weights of 8 bits.
+    #[arg(long)]
+    pub(crate) int8: bool,
 }

@@ -16,6 +16,7 @@ mod measure;
 mod memory;
 mod peers;
 mod plot;
+mod predict;
 mod report;
 mod script;
 mod shape;
@@ -41,6 +42,7 @@ fn main() -> Result<()> {
     match Args::parse().command {
         Command::Lstm(args) => lstm(&args),
         Command::Text(args) => text::run(&args),
+        Command::Predict(args) => predict::run(&args),
     }
 }
 

@@ -89,7 +89,8 @@ impl Workload {
     pub(crate) fn prepared(folder: &Path, count: Option<usize>) -> Result<Self> {
         let prepared = Prepared::open(folder)?;
         let split = prepared.encoded("train")?;
-        let view = View { max_length: None, ..View::new(&tutorial(&[])?) };
+        let specials = prepared.manifest().specials;
+        let view = View { max_length: None, ..View::new(&tutorial(&[])?, specials) };
         let texts: Vec<_> =
             (0..split.len()).map(|row| view.tokens(split.tokens(row)).to_vec()).collect();
         let labels: Vec<u32> = split.labels().iter().map(|label| label.unwrap_or(0)).collect();

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use taper_train::calibrate::{Fit, VALIDATION};
-use taper_train::{DeviceChoice, Model, Prepared, Run, calibrate};
+use taper_train::{DeviceChoice, Inference, Model, Prepared, Quantization, Run, calibrate};
 
 use crate::console::{Console, thousands};
 
@@ -32,6 +32,7 @@ pub(crate) fn run(args: &CalibrateArgs, console: &Console) -> Result<ExitCode> {
     // Locked, so that no training writes beside it.
     let run = Run::open(&args.run)?;
     let (model, _) = Model::open(run.folder(), &args.device.open()?)?;
+    let inference = Inference::new(&model, Quantization::F32)?;
     let prepared = match &args.prepared {
         Some(folder) => Prepared::open(folder)?,
         None => Run::open_prepared(run.folder())?,
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &CalibrateArgs, console: &Console) -> Result<ExitCode> {
     let bar = console.bar(0, "{msg} {wide_bar} {pos}/{len} {eta}");
     bar.set_message("calibrating");
     let batch_size = run.recipe().train.batch_size;
-    let done = calibrate(run.folder(), &model, &prepared, batch_size, &mut |rows, total| {
+    let done = calibrate(run.folder(), &inference, &prepared, batch_size, &mut |rows, total| {
         bar.set_length(total);
         bar.set_position(rows);
         true

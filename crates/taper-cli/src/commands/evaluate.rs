@@ -20,6 +20,9 @@ use super::train::{plain_table, table};
 use crate::args::EvaluateArgs;
 use crate::console::{Console, thousands};
 
+/// Texts at a time, where no recipe says how many.
+const BATCH_SIZE: usize = 32;
+
 pub(crate) fn run(args: &EvaluateArgs, console: &Console) -> Result<ExitCode> {
     let judged = Judged::new(
         &args.run,
@@ -70,7 +73,12 @@ impl Judged {
             Some(folder) => Prepared::open(folder)?,
             None => Run::open_prepared(run)?,
         };
-        let batch_size = Run::recipe_of(run)?.train.batch_size;
+        // An imported model has no recipe.
+        let batch_size = if run.join("recipe.toml").is_file() {
+            Run::recipe_of(run)?.train.batch_size
+        } else {
+            BATCH_SIZE
+        };
         let encoded = prepared.encoded(split)?;
         let bar = console.bar(encoded.len() as u64, "{msg} {wide_bar} {pos}/{len} {eta}");
         bar.set_message(format!("evaluating {split}"));

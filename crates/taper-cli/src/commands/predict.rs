@@ -1,43 +1,154 @@
 //! `taper predict`: texts to classes.
 
+mod files;
+
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
-use taper_train::{Prediction, Predictor};
+use anyhow::{Result, bail};
+use taper_corpus::{Format, OnError};
+use taper_train::{DeviceChoice, OutputFormat, Prediction, Predictor};
 
-use super::for_lines;
-use crate::args::PredictArgs;
+use crate::args::Numbers;
+use crate::console::Console;
 
-/// Lines read and predicted at a time: memory does not grow with the file.
-const LINES: usize = 1024;
+/// What to read, and how the answers are written.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PredictArgs {
+    /// A run's folder, or a model directory.
+    run: PathBuf,
 
-pub(crate) fn run(args: &PredictArgs) -> Result<ExitCode> {
-    let predictor = Predictor::open(&args.run, &args.device.open()?, args.numbers.quantization())?;
-    let mut out = Output { out: std::io::stdout().lock(), json: args.json, written: 0 };
-    match &args.input {
-        Some(input) => for_lines(input, LINES, &mut |lines| {
-            predictor.predict(lines)?.iter().try_for_each(|prediction| out.write(prediction))
-        })?,
-        None => {
-            predictor
-                .predict(&args.text)?
-                .iter()
-                .try_for_each(|prediction| out.write(prediction))?;
-        }
+    /// Texts to classify.
+    #[arg(conflicts_with = "input", required_unless_present = "input")]
+    text: Vec<String>,
+
+    /// A file of texts: a text a line, CSV, TSV, JSON lines or Parquet, also as .gz or .zst; `-` is standard input, a
+    /// text a line.
+    #[arg(long, short, value_name = "FILE|-")]
+    input: Option<PathBuf>,
+
+    /// What the file is. [default: by its content and its name]
+    #[arg(long, value_name = "text|csv|jsonl|parquet", value_parser = input_format, requires = "input")]
+    input_format: Option<Format>,
+
+    /// The column that holds the text, by name or number; several are joined by a line break. [default: by its name]
+    #[arg(
+        long = "column",
+        alias = "text-column",
+        value_name = "NAME",
+        value_delimiter = ',',
+        requires = "input"
+    )]
+    columns: Vec<String>,
+
+    /// The column that holds the rows' names. [default: one called `id`]
+    #[arg(long, value_name = "NAME", requires = "input")]
+    id_column: Option<String>,
+
+    /// What happens when a row is not as it should be: stop with an error, or skip it and count.
+    #[arg(long, value_name = "stop|skip", default_value = "stop", value_parser = on_error, requires = "input")]
+    on_error: OnError,
+
+    /// Writes the predictions to a file, JSON lines, CSV or Parquet by its ending; `-` is standard output. The file
+    /// appears when it is whole.
+    #[arg(long, short, value_name = "FILE|-", requires = "input", conflicts_with = "json")]
+    output: Option<PathBuf>,
+
+    /// How the output is written. [default: by its ending; jsonl on standard output]
+    #[arg(long, value_name = "jsonl|csv|parquet", value_parser = output_format, requires = "output")]
+    format: Option<OutputFormat>,
+
+    /// Leaves the texts out of the output.
+    #[arg(long, requires = "output")]
+    no_text: bool,
+
+    /// Where to compute: auto, cpu, cuda or cuda:N.
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    device: DeviceChoice,
+
+    #[command(flatten)]
+    numbers: Numbers,
+
+    /// Prints one JSON array.
+    #[arg(long)]
+    json: bool,
+}
+
+fn input_format(word: &str) -> Result<Format, String> {
+    match word {
+        "text" => Ok(Format::Text),
+        "csv" => Ok(Format::Csv),
+        "jsonl" => Ok(Format::Jsonl),
+        "parquet" => Ok(Format::Parquet),
+        _ => Err("expected text, csv, jsonl or parquet".to_owned()),
     }
-    out.finish()?;
+}
+
+fn output_format(word: &str) -> Result<OutputFormat, String> {
+    match word {
+        "jsonl" => Ok(OutputFormat::Jsonl),
+        "csv" => Ok(OutputFormat::Csv),
+        "parquet" => Ok(OutputFormat::Parquet),
+        _ => Err("expected jsonl, csv or parquet".to_owned()),
+    }
+}
+
+fn on_error(word: &str) -> Result<OnError, String> {
+    match word {
+        "stop" => Ok(OnError::Stop),
+        "skip" => Ok(OnError::Skip),
+        _ => Err("expected stop or skip".to_owned()),
+    }
+}
+
+pub(crate) fn run(args: &PredictArgs, console: &Console) -> Result<ExitCode> {
+    // Before the model is read: a wrong ending is told at once.
+    let format = output(args)?;
+    let predictor = Predictor::open(&args.run, &args.device.open()?, args.numbers.quantization())?;
+    if let Some(input) = &args.input {
+        files::run(args, input, format, &predictor, console)?;
+    } else {
+        let mut shown = Shown::new(args.json);
+        predictor.predict(&args.text)?.iter().try_for_each(|prediction| shown.write(prediction))?;
+        shown.finish()?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Where predictions go, and as what, unless they are shown to people or as one JSON array.
+fn output(args: &PredictArgs) -> Result<Option<OutputFormat>> {
+    let Some(path) = &args.output else {
+        return Ok(None);
+    };
+    let by_name =
+        if is_standard(path) { Some(OutputFormat::Jsonl) } else { OutputFormat::of(path) };
+    match args.format.or(by_name) {
+        Some(format) => Ok(Some(format)),
+        None => bail!(
+            "{}: the ending says neither .jsonl, .csv nor .parquet; say which with --format",
+            path.display()
+        ),
+    }
+}
+
+/// Whether a path means standard input or output.
+fn is_standard(path: &std::path::Path) -> bool {
+    path == std::path::Path::new("-")
+}
+
 /// Predictions as a table for people, or as one JSON array.
-struct Output<W> {
-    out: W,
+struct Shown {
+    out: std::io::BufWriter<std::io::StdoutLock<'static>>,
     json: bool,
     written: usize,
 }
 
-impl<W: Write> Output<W> {
+impl Shown {
+    fn new(json: bool) -> Self {
+        Self { out: std::io::BufWriter::new(std::io::stdout().lock()), json, written: 0 }
+    }
+
     fn write(&mut self, prediction: &Prediction) -> Result<()> {
         if self.json {
             write!(self.out, "{}", if self.written == 0 { "[\n" } else { ",\n" })?;

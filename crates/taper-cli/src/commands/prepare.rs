@@ -129,6 +129,7 @@ impl Bars<'_> {
                     self.console.say(self.bar.as_ref(), line);
                 }
             }
+            PrepareEvent::Note(note) => self.console.say(self.bar.as_ref(), &note),
             PrepareEvent::Rejected { rows, file } => {
                 let message =
                     format!("{} rows were passed over: {}", thousands(rows), file.display());

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use taper_text::{Normalization, Tokenizer};
 
 use super::for_lines;
@@ -15,8 +15,12 @@ pub(crate) fn run(args: &TokenizeArgs) -> Result<ExitCode> {
     let tokenizer = match (&args.folder, &args.tokenizer) {
         (Some(folder), _) => Tokenizer::load(&folder.join("tokenizer.json"))?,
         (None, name) => {
-            let normalization = Normalization { lowercase: args.lowercase };
-            Tokenizer::named(name.as_deref().unwrap_or("english"), normalization)?
+            let name = name.as_deref().unwrap_or("english");
+            ensure!(
+                !args.lowercase || !Tokenizer::is_path(name),
+                "{name} says itself whether it lower-cases; leave out --lowercase"
+            );
+            Tokenizer::open(name, Normalization { lowercase: args.lowercase })?
         }
     };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());

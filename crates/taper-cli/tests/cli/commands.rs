@@ -55,6 +55,25 @@ fn trains_evaluates_predicts_and_tokenizes() {
 }
 
 #[test]
+fn a_rate_is_found_between_too_small_and_too_large() {
+    let settings = ["--set", "train.max_length=24", "--set", "model.hidden_size=6"];
+    let arguments = [
+        &["lr-find", "--json", "--prepared", crate::taper::prepared(), "--to", "10"],
+        &settings[..],
+    ];
+    let trial = json(&arguments.concat());
+    let points = trial["points"].as_array().unwrap();
+    assert!((10..=100).contains(&points.len()), "{}", points.len());
+    let rate = |point: &serde_json::Value| point["rate"].as_f64().unwrap();
+    assert!((rate(&points[0]) - 1e-5).abs() < 1e-12);
+    assert!(points.windows(2).all(|pair| rate(&pair[1]) / rate(&pair[0]) > 1.1));
+    let steepest = trial["steepest"].as_f64().unwrap();
+    assert!((1e-4..1.0).contains(&steepest), "{steepest}");
+    let message = failure(&["lr-find", "--prepared", crate::taper::prepared(), "--from", "2"]);
+    assert!(message.contains("rates from 2 to 1"), "{message}");
+}
+
+#[test]
 fn the_model_directory_stands_alone() {
     let folder = tempfile::tempdir().unwrap();
     let (run_folder, model) = (folder.path().join("run"), folder.path().join("model"));

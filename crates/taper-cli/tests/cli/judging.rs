@@ -170,7 +170,7 @@ fn two_runs_on_the_same_rows() {
     }
     let same = json(&["compare", &first, &first, "--json"]);
     assert_eq!(same["mcnemar"]["exact_p"], 1.0);
-    assert_eq!(number(&same["accuracy_difference"]["value"]), 0.0);
+    assert_eq!(same["accuracy_difference"]["value"], 0.0);
 
     // Other texts are refused with what differs; and what leaked is counted apart.
     let leaking = leaking_run(folder.path());

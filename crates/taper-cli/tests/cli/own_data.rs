@@ -181,3 +181,70 @@ fn a_bad_line_among_the_vectors_is_named() {
     let report = fs::read_to_string(Path::new(prepared).join("coverage.json")).unwrap();
     assert!(report.contains("\"format\": \"word2vec-text\""), "{report}");
 }
+
+#[test]
+fn a_path_that_exists_wins_over_a_data_set_of_the_hub() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("someone/news");
+    fs::create_dir_all(&data).unwrap();
+    fs::write(data.join("train.csv"), "text,label\nTwo goals,Sports\nA probe lands,World\n")
+        .unwrap();
+    let run = |arguments: &[&str]| {
+        let mut taper = crate::taper::taper();
+        taper.current_dir(folder.path()).env("HF_HOME", folder.path()).args(arguments);
+        taper.output().unwrap()
+    };
+    let planned = run(&["prepare", "--dry-run", "--dataset", "someone/news"]);
+    let shown = String::from_utf8_lossy(&planned.stdout).into_owned();
+    assert!(planned.status.success() && shown.contains("[Sports]"), "{shown}");
+    let set = ["prepare", "--dataset", "someone/news", "--set", "data.hub.config=en"];
+    let message = stderr(&run(&set));
+    assert!(message.contains("a path that exists wins"), "{message}");
+    let message = stderr(&run(&["prepare", "--dataset", "someone/else"]));
+    assert!(message.contains("no such file or folder here"), "{message}");
+    assert!(message.contains("offline"), "{message}");
+}
+
+#[test]
+fn a_tokenizer_json_of_somebody_else_is_trained_and_predicted_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    tree(&data);
+    fs::remove_file(data.join("train/neg/20_1.txt")).unwrap();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../taper-text/tests/golden");
+    // Of BERT's kind, every text has [CLS] and [SEP]; of GPT-2's, nothing is unknown and an empty text has no token.
+    for (name, rows, empty) in [("word-piece", 300, 2), ("byte-bpe", 401, 0)] {
+        let at = |kind: &str| folder.path().join(format!("{name}-{kind}"));
+        let file = at("file.json");
+        fs::copy(golden.join(format!("foreign-{name}.tokenizer.json")), &file).unwrap();
+        let [data, prepared, run] = [data.clone(), at("prepared"), at("run")];
+        let [data, prepared, run] = [&data, &prepared, &run].map(|path| path.to_str().unwrap());
+        let tokenizer = format!("text.tokenizer={}", file.display());
+        let mut arguments = vec!["train", "--json", "--dataset", data, "--prepared", prepared];
+        arguments.extend(["--out", run, "--set", &tokenizer, "--set", "model.padding=tutorial"]);
+        arguments.extend(SETTINGS);
+        let message = failure(&arguments);
+        assert!(message.contains("brings its vocabulary with it"), "{message}");
+        arguments.extend(["--set", "text.max_vocabulary=none"]);
+        assert_eq!(json(&arguments)["test"]["rows"], 40);
+        let kept = fs::read(Path::new(run).join("tokenizer.json")).unwrap();
+        assert_eq!(kept, fs::read(&file).unwrap(), "the run has the file itself");
+        let manifest = fs::read_to_string(Path::new(prepared).join("manifest.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+        assert_eq!(manifest["vocabulary"], rows, "{name}");
+
+        // The same file elsewhere is the same tokenizer; the run needs neither.
+        let moved = at("moved.json");
+        fs::rename(&file, &moved).unwrap();
+        let tokenizer = format!("text.tokenizer={}", moved.display());
+        let mut again = vec!["prepare", "--dataset", data, "--prepared", prepared];
+        again.extend(["--set", &tokenizer, "--set", "text.max_vocabulary=none"]);
+        again.extend(SETTINGS);
+        let output = crate::taper::run(&again);
+        assert!(stderr(&output).contains("text: up to date"), "{}", stderr(&output));
+        fs::remove_file(&moved).unwrap();
+        let predicted = json(&["predict", "--json", run, "", "A bright film"]);
+        assert_eq!(predicted[0]["tokens"], empty, "{predicted}");
+        assert!(predicted[1]["tokens"].as_u64().unwrap() > 3, "{predicted}");
+    }
+}

@@ -116,7 +116,7 @@ fn killed_twenty_times_it_ends_with_the_bits_of_one_piece() {
         };
         let before = steps(&out);
         let some = (random >> 40) as usize % 12;
-        let patience = Instant::now() + Duration::from_secs(60);
+        let patience = Instant::now() + Duration::from_mins(1);
         while steps(&out) < (before + some).min(total - 1) && child.try_wait().unwrap().is_none() {
             assert!(Instant::now() < patience);
             std::thread::sleep(Duration::from_millis(1));
@@ -162,6 +162,39 @@ fn another_recipe_is_shown_refused_and_on_demand_followed() {
     let expected = train(&whole, &["--set", "train.epochs=3"]);
     assert_eq!(outcome["test"], expected["test"]);
     assert!(weights(&out) == weights(&whole));
+}
+
+/// A disk on which no file can be larger than a megabyte: the metrics fit, the checkpoint does not.
+#[test]
+fn a_full_disk_at_the_checkpoint_leaves_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    train(&out, &[]);
+    let (names, before) = (checkpoints(&out), weights(&out));
+    let at = out.to_str().unwrap();
+    let go_on = ["train", "--json", "--resume", at, "--force", "--set", "train.epochs=3"];
+    // Blocks of 512 bytes; without the trap the signal would end the process.
+    let output = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\"",
+            env!("CARGO_BIN_EXE_taper"),
+        ])
+        .args(go_on)
+        .env("TAPER_DATA", crate::taper::data())
+        .output()
+        .unwrap();
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("checkpoints/"), "{message}");
+    assert_eq!(checkpoints(&out), names);
+    assert!(weights(&out) == before);
+
+    let outcome = json(&["train", "--json", "--resume", at]);
+    let whole = folder.path().join("whole");
+    let expected = train(&whole, &["--set", "train.epochs=3"]);
+    assert_eq!(outcome["test"], expected["test"]);
+    assert!(weights(&out) == weights(&whole), "other bits after a full disk");
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl CsvRows {
                 ),
             });
         }
-        let picks = pick(&file.path, &names, &file.columns, file.labelled)?;
+        let picks = pick(&file.path, &names, &file.columns, file.label)?;
         let mut first = None;
         if !dialect.header {
             let raw = read(&fields, &picks, &file.path, frame.line);

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Deserializer, Value};
 
-use super::pick::pick;
+use super::pick::{LabelUse, pick};
 use super::{DataFile, Raw, Row, Rows, bad, line};
 use crate::error::{Error, Place, Position, Result};
 use crate::input::{Frames, Input};
@@ -119,7 +119,7 @@ impl JsonRows {
     pub(super) fn open(file: &DataFile, limits: &Limits) -> Result<Self> {
         let (sample, _) = Input::open(&file.path, limits)?.sample(super::detect::SAMPLE)?;
         let keys = keys(&file.path, &sample, limits)?;
-        let columns = names(&file.path, &keys, &file.columns, file.labelled)?;
+        let columns = names(&file.path, &keys, &file.columns, file.label)?;
         let rest = [&columns.label, &columns.group, &columns.id];
         let wanted = columns.text.iter().chain(rest.into_iter().flatten()).cloned().collect();
         let frames = Frames::new(Input::open(&file.path, limits)?, None, limits);
@@ -128,8 +128,8 @@ impl JsonRows {
 }
 
 /// A key that is told must stand in the first lines too: later it could be a slip of the pen.
-fn names(path: &Path, keys: &[String], told: &ColumnSettings, labelled: bool) -> Result<Names> {
-    let picks = pick(path, keys, told, labelled)?;
+fn names(path: &Path, keys: &[String], told: &ColumnSettings, label: LabelUse) -> Result<Names> {
+    let picks = pick(path, keys, told, label)?;
     let name = |at: usize| keys[at].clone();
     Ok(Names {
         text: picks.text.into_iter().map(name).collect(),

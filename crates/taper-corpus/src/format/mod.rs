@@ -17,7 +17,7 @@ pub(crate) use detect::{detect, extension};
 pub(crate) use dialect::Dialect;
 pub(crate) use folders::class_folders;
 pub(crate) use parquet::class_names;
-pub(crate) use pick::pick;
+pub(crate) use pick::{LabelUse, pick};
 
 use crate::error::{Error, Place, Position, Result};
 use crate::input::{Frame, Frames, Input, Problem};
@@ -80,8 +80,7 @@ pub(crate) struct DataFile {
     pub(crate) columns: ColumnSettings,
     /// Whether the settings say that first rows are headers, whatever stands there.
     pub(crate) header_told: bool,
-    /// Whether each row needs a label.
-    pub(crate) labelled: bool,
+    pub(crate) label: LabelUse,
 }
 
 impl DataFile {
@@ -100,6 +99,13 @@ impl DataFile {
             Reading::Text => Box::new(LineRows::open(&self.path, limits, text::read)?),
         })
     }
+}
+
+/// The lines of plain text, a row each: blank ones too, so that what is said of them stands on the same line.
+pub(crate) fn every_line(input: Input, limits: &Limits) -> Box<dyn Rows> {
+    let frames = Frames::new(input, None, limits).with_blank_lines();
+    let read = |line: &str| Ok(Some(Raw { text: line.to_owned(), ..Raw::default() }));
+    Box::new(LineRows { frames, read })
 }
 
 /// A format whose rows are single lines. The reader of a line gives `None` for one to pass over, and

@@ -33,7 +33,7 @@ pub(super) fn columns(path: &Path) -> Result<Vec<String>> {
 /// The class names that the file gives its label column.
 pub(crate) fn class_names(file: &DataFile) -> Result<Option<Vec<String>>> {
     let names = columns(&file.path)?;
-    let picks = pick(&file.path, &names, &file.columns, file.labelled)?;
+    let picks = pick(&file.path, &names, &file.columns, file.label)?;
     let builder = open(&file.path)?;
     let footer = builder.metadata().file_metadata();
     let features = metadata_value(footer, HUGGINGFACE_KEY);
@@ -52,7 +52,7 @@ pub(super) struct ParquetRows {
 impl ParquetRows {
     pub(super) fn open(file: &DataFile) -> Result<Self> {
         let names = columns(&file.path)?;
-        let picks = pick(&file.path, &names, &file.columns, file.labelled)?;
+        let picks = pick(&file.path, &names, &file.columns, file.label)?;
         let builder = open(&file.path)?;
         let wanted = picks.all();
         for &at in &wanted {

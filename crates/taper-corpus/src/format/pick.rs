@@ -44,6 +44,17 @@ pub(super) fn is_usual(name: &str) -> bool {
     TEXTS.iter().chain(&LABELS).any(|usual| name.trim().eq_ignore_ascii_case(usual))
 }
 
+/// What becomes of the label of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LabelUse {
+    /// Each row needs one.
+    Required,
+    /// It is read where there is one.
+    Optional,
+    /// Texts are to be predicted: neither label nor group is looked at, whatever stands there.
+    Ignored,
+}
+
 /// The places of the columns that are read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Picks {
@@ -74,7 +85,7 @@ pub(crate) fn pick(
     path: &Path,
     names: &[String],
     told: &ColumnSettings,
-    labelled: bool,
+    label: LabelUse,
 ) -> Result<Picks> {
     let find = |column: &String| find(path, names, column);
     let mut picks = Picks {
@@ -106,7 +117,9 @@ pub(crate) fn pick(
     match (picks.text.as_slice(), picks.label, names.len()) {
         ([], None, 1) => picks.text.push(0),
         ([], Some(label), 2) if free(1 - label) => picks.text.push(1 - label),
-        ([text], None, 2) if labelled && free(1 - text) => picks.label = Some(1 - text),
+        ([text], None, 2) if label == LabelUse::Required && free(1 - text) => {
+            picks.label = Some(1 - text);
+        }
         _ => {}
     }
     let missing = |what: &str| {
@@ -120,11 +133,14 @@ pub(crate) fn pick(
     if picks.text.is_empty() {
         return missing("that is known to hold the text; name it or give its number");
     }
-    if labelled && picks.label.is_none() {
+    if label == LabelUse::Required && picks.label.is_none() {
         return missing(
             "that is known to hold the label; name it or give its number (without labels a text \
              belongs to the split `unsupervised`)",
         );
+    }
+    if label == LabelUse::Ignored {
+        (picks.label, picks.group) = (None, None);
     }
     Ok(picks)
 }

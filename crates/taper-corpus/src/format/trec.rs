@@ -11,7 +11,7 @@
 use std::path::Path;
 
 use super::Raw;
-use super::pick::pick;
+use super::pick::{LabelUse, pick};
 use crate::error::{Error, Result};
 use crate::settings::ColumnSettings;
 
@@ -31,7 +31,7 @@ impl Label {
             label: Some(column.unwrap_or("coarse").to_owned()),
             ..ColumnSettings::default()
         };
-        match pick(path, &COLUMNS.map(str::to_owned), &told, true)?.label {
+        match pick(path, &COLUMNS.map(str::to_owned), &told, LabelUse::Required)?.label {
             Some(0) => Ok(Self::Coarse),
             Some(1) => Ok(Self::Fine),
             _ => Err(Error::Settings {

@@ -4,6 +4,7 @@
 //! <cache>/datasets--<owner>--<name>/blobs/<tag>            the bytes (<tag>.part while they come)
 //!                                  /refs/<revision>        the commit a revision meant
 //!                                  /snapshots/<commit>/<path> -> ../../blobs/<tag>
+//!                                  /.taper/<commit>.json   which files there are at a commit
 //! <cache>/.locks/taper/<repository>/<hash>.lock            held while we fetch
 //! ```
 
@@ -19,7 +20,7 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::error::{Error, Result};
 use crate::hub::config::HubConfig;
-use crate::hub::file::HubFile;
+use crate::hub::file::{HubFile, HubRepo, Listing};
 
 /// The cache, as far as it concerns one file.
 pub(super) struct Cache {
@@ -79,14 +80,7 @@ impl Cache {
         place_link(&format!("{up}blobs/{tag}"), &blob, &path, dir)
             .map_err(Error::io("link", &path))?;
         if self.file.revision != commit {
-            let reference = self.folder().join("refs").join(&self.file.revision);
-            let dir = parent(&reference)?;
-            let write = || {
-                let mut file = NamedTempFile::new_in(dir)?;
-                file.write_all(commit.as_bytes())?;
-                file.persist(&reference).map_err(|error| error.error)
-            };
-            write().map_err(Error::io("write", &reference))?;
+            write(&self.folder().join("refs").join(&self.file.revision), commit.as_bytes())?;
         }
         Ok(path)
     }
@@ -114,6 +108,89 @@ impl Cache {
     pub(super) fn lock_blob(&self, tag: &str) -> Result<File> {
         hold(&self.root.join(".locks").join(self.file.repo.folder()).join(format!("{tag}.lock")))
     }
+}
+
+/// Which files a repository has, as far as the cache knows.
+pub(super) struct Listings {
+    folder: PathBuf,
+}
+
+impl Listings {
+    pub(super) fn new(config: &HubConfig, repo: &HubRepo) -> Self {
+        Self { folder: config.cache_dir.join(repo.folder()) }
+    }
+
+    /// Where a revision's commit is noted.
+    pub(super) fn reference(&self, revision: &str) -> PathBuf {
+        self.folder.join("refs").join(revision)
+    }
+
+    /// The commit that a revision stood for when it was last asked for.
+    pub(super) fn commit(&self, revision: &str) -> Option<String> {
+        let noted = fs::read_to_string(self.reference(revision)).ok();
+        noted.map(|commit| commit.trim().to_owned()).filter(|commit| is_plain(commit))
+    }
+
+    fn place(&self, commit: &str) -> PathBuf {
+        self.folder.join(".taper").join(format!("{commit}.json"))
+    }
+
+    /// What was listed at a commit; a listing that cannot be read is none.
+    pub(super) fn get(&self, commit: &str) -> Option<Listing> {
+        let bytes = fs::read(self.place(commit)).ok()?;
+        serde_json::from_slice(&bytes).ok().filter(|listing: &Listing| listing.commit == commit)
+    }
+
+    /// The files of a snapshot that another client fetched: there may be more in the repository.
+    pub(super) fn snapshot(&self, commit: &str) -> Vec<String> {
+        let mut files = Vec::new();
+        files_below(&self.folder.join("snapshots").join(commit), "", &mut files);
+        files.sort();
+        files
+    }
+
+    /// Keeps a listing, and what its revision stands for.
+    pub(super) fn keep(&self, revision: &str, listing: &Listing) -> Result<()> {
+        // Strings and numbers alone: there is nothing in it that JSON could refuse.
+        let bytes = serde_json::to_vec(listing).unwrap_or_default();
+        write(&self.place(&listing.commit), &bytes)?;
+        if revision != listing.commit {
+            write(&self.reference(revision), listing.commit.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// Every file below a folder, by its path with `/` between the parts.
+fn files_below(dir: &Path, prefix: &str, found: &mut Vec<String>) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        // The snapshot's own folders, and the links in them to the bytes.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            files_below(&path, &format!("{name}/"), found);
+        } else if path.is_file() {
+            found.push(name);
+        }
+    }
+}
+
+/// Whether a name that a server gave can name a file: it must not lead out of the cache.
+pub(super) fn is_plain(name: &str) -> bool {
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b':');
+    (1..=128).contains(&name.len()) && name.bytes().all(plain)
+}
+
+/// A small file that is there whole or not at all.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let dir = parent(path)?;
+    let write = || {
+        let mut file = NamedTempFile::new_in(dir)?;
+        file.write_all(bytes)?;
+        file.persist(path).map_err(|error| error.error)
+    };
+    write().map(drop).map_err(Error::io("write", path))
 }
 
 /// The system lets go of a lock when its holder ends, however it ends.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ureq::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use crate::error::{Error, Result};
-use crate::hub::cache::Cache;
+use crate::hub::cache::{Cache, is_plain};
 use crate::hub::client::Client;
 use crate::hub::config::HubConfig;
 use crate::hub::file::{HubFile, Progress};
@@ -91,12 +91,6 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-fn is_plain(name: &str) -> bool {
-    let plain =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b':');
-    (1..=128).contains(&name.len()) && name.bytes().all(plain)
-}
-
 struct Transfer<'a> {
     client: &'a Client<'a>,
     url: &'a str,
@@ -152,8 +146,10 @@ impl Transfer<'_> {
         let status = answer.status();
         let goes_on =
             status == StatusCode::PARTIAL_CONTENT && begins(answer.headers()) == Some(done);
-        if done > 0 && !goes_on {
-            // The range was ignored or is not to be had: all of it again.
+        let refuses_the_range = status == StatusCode::RANGE_NOT_SATISFIABLE;
+        if done > 0 && !goes_on && (status.is_success() || refuses_the_range) {
+            // The range was ignored or is not to be had: all of it again. A server that is out of order, or
+            // busy, says nothing of what is here.
             self.cut(file).map_err(Failure::Final)?;
             done = 0;
         }

@@ -1,4 +1,6 @@
-//! What to fetch: a repository, a revision, a path.
+//! What to fetch: a repository, a revision, a path; and what a repository holds.
+
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::hub::config::HubConfig;
@@ -25,6 +27,26 @@ impl HubRepo {
             Self::Dataset(_) => "datasets",
             Self::Model(_) => "models",
         }
+    }
+
+    /// Where the API tells of a revision: `revision`, or `tree`.
+    pub(super) fn api(&self, config: &HubConfig, what: &str, revision: &str) -> String {
+        let (kind, id) = (self.kind(), encode(self.id(), true));
+        format!("{}/api/{kind}/{id}/{what}/{}", config.base(), encode(revision, false))
+    }
+
+    /// The page on which a revision's files are shown.
+    pub(crate) fn page(&self, config: &HubConfig, revision: &str) -> String {
+        let kind = match self {
+            Self::Dataset(_) => "datasets/",
+            Self::Model(_) => "",
+        };
+        format!(
+            "{}/{kind}{}/tree/{}",
+            config.base(),
+            encode(self.id(), true),
+            encode(revision, true)
+        )
     }
 
     /// The repository's folder in the cache: `datasets--stanfordnlp--imdb`.
@@ -65,17 +87,39 @@ impl HubFile {
     /// These parts become paths in the cache: none may climb out of it.
     pub(super) fn check(&self, config: &HubConfig) -> Result<()> {
         config.check()?;
-        if climbs(self.repo.id()) || climbs(&self.revision) || climbs(&self.path) {
-            return Err(Error::Hub {
-                url: self.url(config),
-                problem:
-                    "repository, revision and path must be relative names without empty, `.` or \
-                          `..` parts"
-                        .to_owned(),
-            });
-        }
-        Ok(())
+        check_names(&self.url(config), [self.repo.id(), &self.revision, &self.path])
     }
+}
+
+/// # Errors
+/// A name that would lead elsewhere, as part of an address or of a path.
+pub(super) fn check_names<const N: usize>(url: &str, names: [&str; N]) -> Result<()> {
+    if names.into_iter().any(climbs) {
+        return Err(Error::Hub {
+            url: url.to_owned(),
+            problem: "repository, revision and path must be relative names without empty, `.` or `..` parts"
+                .to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// The files of a repository at a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Listing {
+    pub(crate) commit: String,
+    pub(crate) files: Vec<ListedFile>,
+    /// Whether these are only the files that happen to be in the cache.
+    #[serde(default)]
+    pub(crate) cached_alone: bool,
+}
+
+/// A file as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ListedFile {
+    pub(crate) path: String,
+    pub(crate) bytes: Option<u64>,
+    pub(crate) sha256: Option<String>,
 }
 
 fn climbs(part: &str) -> bool {

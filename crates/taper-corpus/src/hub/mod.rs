@@ -1,4 +1,4 @@
-//! One file from the Hub or a mirror, into the cache that the Hub's other clients share.
+//! Files from the Hub or a mirror, into the cache that the Hub's other clients share; and which there are.
 //!
 //! The cache has Python's layout and its locks. A cut download goes on from its `.part` file; a busy
 //! server and a cut connection are tried again as [`Patience`] says, `Retry-After` included; the token
@@ -18,6 +18,7 @@ mod client;
 mod config;
 mod download;
 mod file;
+mod listing;
 mod patience;
 mod whole;
 
@@ -27,6 +28,8 @@ use cache::{Cache, tag};
 pub use config::{HubConfig, Patience};
 use download::download;
 pub use file::{HubFile, HubRepo, Progress};
+pub(crate) use file::{ListedFile, Listing};
+pub(crate) use listing::{list, looked_for};
 use whole::whole;
 
 use crate::error::{Error, Result};
@@ -53,6 +56,11 @@ pub fn fetch(config: &HubConfig, file: &HubFile, progress: &mut Progress<'_>) ->
         }),
         _ => Ok(()),
     })
+}
+
+/// The place of a file that is in the cache; what is in it is not looked at.
+pub(crate) fn in_cache(config: &HubConfig, file: &HubFile) -> Option<PathBuf> {
+    Cache::new(config, file).find()
 }
 
 /// [`fetch`] with a test of its own in place of the pinned sha256.

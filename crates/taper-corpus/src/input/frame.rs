@@ -60,6 +60,7 @@ pub(crate) struct Frames {
     row: Vec<u8>,
     state: State,
     problem: Option<Problem>,
+    blank_lines: bool,
 }
 
 impl Frames {
@@ -72,14 +73,20 @@ impl Frames {
             row: Vec::new(),
             state: State::FieldStart,
             problem: None,
+            blank_lines: false,
         }
+    }
+
+    /// Gives empty rows too.
+    pub(crate) fn with_blank_lines(self) -> Self {
+        Self { blank_lines: true, ..self }
     }
 
     pub(crate) fn path(&self) -> &std::path::Path {
         self.input.path()
     }
 
-    /// The next row that is not empty.
+    /// The next row; empty ones are passed over, unless they are asked for.
     ///
     /// # Errors
     /// A quote that never closes, or not within the limit; what the disk or the decompressor refuses.
@@ -92,7 +99,7 @@ impl Frames {
             if self.row.last() == Some(&b'\r') {
                 self.row.pop();
             }
-            if !self.row.is_empty() || self.problem.is_some() {
+            if self.blank_lines || !self.row.is_empty() || self.problem.is_some() {
                 return Ok(Some(Frame { line, bytes: &self.row, problem: self.problem }));
             }
         }

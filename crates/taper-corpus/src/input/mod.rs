@@ -49,7 +49,17 @@ impl Input {
     pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Self> {
         let file = File::open(path).map_err(Error::io("open", path))?;
         let size = file.metadata().map_err(Error::io("open", path))?.len();
-        let mut file = BufReader::with_capacity(BUFFER, file);
+        Self::unpacked(path, Box::new(file), size.saturating_mul(limits.expansion))
+    }
+
+    /// A stream that is no file; `name` is what errors call it.
+    pub(crate) fn stream(name: &Path, reader: Box<dyn Read>) -> Result<Self> {
+        Self::unpacked(name, reader, u64::MAX)
+    }
+
+    /// Gives no more than `most` bytes where they are packed.
+    fn unpacked(path: &Path, reader: Box<dyn Read>, most: u64) -> Result<Self> {
+        let mut file = BufReader::with_capacity(BUFFER, reader);
         let start = file.fill_buf().map_err(Error::io("read", path))?;
         let (packing, reader): (_, Box<dyn Read>) = match start {
             [] => return Err(Error::Empty { place: Place::file(path) }),
@@ -64,7 +74,7 @@ impl Input {
         };
         let most = match packing {
             Packing::Plain => u64::MAX,
-            _ => size.saturating_mul(limits.expansion).max(FREE_BYTES),
+            _ => most.max(FREE_BYTES),
         };
         let reader = Bounded { inner: reader, left: most, most };
         let reader = Box::new(BufReader::with_capacity(BUFFER, reader));

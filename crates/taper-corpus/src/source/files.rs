@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Place, Position, Result};
-use crate::format::{BadRow, DataFile, Raw, Reading, Row, class_names, detect};
+use crate::format::{BadRow, DataFile, LabelUse, Raw, Reading, Row, class_names, detect};
 use crate::labels::Labels;
 use crate::layout::{UNSUPERVISED, split_rank};
 use crate::record::Record;
@@ -68,7 +68,7 @@ impl FileSource {
                 names: detected.names.clone(),
                 columns: detected.columns.clone(),
                 header_told: settings.dialect.header == Some(true),
-                labelled: split != UNSUPERVISED,
+                label: if split == UNSUPERVISED { LabelUse::Optional } else { LabelUse::Required },
             };
             add(&split, file);
         }
@@ -86,7 +86,7 @@ impl FileSource {
                 names: Vec::new(),
                 columns,
                 header_told: false,
-                labelled: true,
+                label: LabelUse::Required,
             };
             add(&split, file);
         }

@@ -17,7 +17,7 @@ use glob::{MatchOptions, Pattern};
 
 use crate::error::{Error, Place, Result};
 use crate::format::{class_folders, extension};
-use crate::layout::{UNSUPERVISED, check_split_name};
+use crate::layout::{check_split_name, split_in, split_of};
 use crate::settings::{Format, SourceSettings};
 
 /// Files by split (`None`: not told by the name), and what was passed over.
@@ -32,23 +32,6 @@ pub(super) struct Found {
 /// The endings of files that are data, before `.gz` and `.zst`.
 const DATA: [&str; 10] =
     ["csv", "tsv", "tab", "psv", "jsonl", "ndjson", "json", "parquet", "label", "ft"];
-
-/// The split that a word names.
-fn split_of(word: &str) -> Option<&'static str> {
-    Some(match word.to_lowercase().as_str() {
-        "train" | "training" => "train",
-        "test" | "testing" => "test",
-        "validation" | "valid" | "val" | "dev" => "validation",
-        "unsupervised" | "unsup" | "unlabelled" | "unlabeled" => UNSUPERVISED,
-        _ => return None,
-    })
-}
-
-/// The split that a file's name tells: `train_5500.label`, `test-00000-of-00001.parquet`.
-fn split_in(path: &Path) -> Option<&'static str> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.split(|c: char| !c.is_alphanumeric()).find_map(split_of)
-}
 
 /// # Errors
 /// Nothing there; a pattern that no file matches.

@@ -81,6 +81,22 @@ impl Source {
         }
     }
 
+    /// Files whose splits are known.
+    ///
+    /// # Errors
+    /// As [`Self::open_with`].
+    pub(crate) fn of_files(
+        root: &Path,
+        files: Vec<(String, PathBuf)>,
+        notes: Vec<String>,
+        settings: &SourceSettings,
+    ) -> Result<Self> {
+        settings.check()?;
+        let files = files.into_iter().map(|(split, path)| (Some(split), path)).collect();
+        let found = Found { files, notes, ..Found::default() };
+        Ok(Self::Files(Box::new(FileSource::of(root, found, settings)?)))
+    }
+
     /// Whether a path is meant as a glob: it holds `*`, `?` or `[`.
     pub fn is_pattern(path: &Path) -> bool {
         find::is_pattern(path)

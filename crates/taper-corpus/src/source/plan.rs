@@ -114,7 +114,7 @@ fn columns(files: &FileSource) -> Result<Vec<PlannedColumn>> {
     if file.reading == Reading::Trec && told.label.is_none() {
         told.label = Some("coarse".to_owned());
     }
-    let picks = pick(&file.path, &file.names, &told, file.labelled)?;
+    let picks = pick(&file.path, &file.names, &told, file.label)?;
     let role = |at: usize| {
         let is = |pick: Option<usize>| pick == Some(at);
         match () {

@@ -3,7 +3,8 @@
 //! Speaks what Hub clients ask for: `HEAD` and `GET` of
 //! `/datasets/{owner}/{name}/resolve/{rev}/{path}` (models without the first part) with `ETag`,
 //! `X-Repo-Commit`, `Content-Length` and byte ranges, and
-//! `GET /api/{datasets|models}/{id}/revision/{rev}` -> `{"sha": …, "siblings": [{"rfilename": …}]}`.
+//! `GET /api/{datasets|models}/{id}/revision/{rev}` -> `{"sha": …, "siblings": [{"rfilename": …}]}`, and
+//! `GET /api/datasets/{id}/tree/{sha}?recursive=true` -> `[{"type", "path", "size", "lfs": {"oid"}}]`, in pages.
 //! On plain sockets rather than an HTTP crate: those keep a promised `Content-Length`, and a cut
 //! connection is one that does not.
 
@@ -69,12 +70,46 @@ pub(crate) enum Fault {
     },
     /// An answer to a range that begins elsewhere.
     WrongRange,
+    /// 503 to what asks for the bytes, this many times; `HEAD` is answered.
+    BusyBodies {
+        times: usize,
+    },
 }
 
 struct Held {
     bytes: Vec<u8>,
     tag: String,
+    commit: String,
     fault: Fault,
+}
+
+/// A data set at a revision, as the API tells it.
+#[derive(Clone)]
+struct Published {
+    commit: String,
+    /// Path, length, sha256.
+    files: Vec<(String, usize, String)>,
+}
+
+/// How the API answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Api {
+    /// As the Hub does.
+    Whole,
+    /// Two files a page.
+    Pages,
+    /// The second page leads to itself.
+    EndlessPages,
+    /// There is no tree.
+    NoTree,
+    /// A log-in page with status 200.
+    Page,
+    /// 503 this many times.
+    Busy(usize),
+    /// The commit leads out of the cache.
+    ClimbingCommit,
+    /// A hash of another file.
+    WrongHash,
 }
 
 /// One request as it came.
@@ -89,6 +124,10 @@ pub(crate) struct Request {
 struct State {
     files: HashMap<String, Held>,
     redirects: HashMap<String, String>,
+    published: HashMap<(String, String), Published>,
+    /// What is answered to those with this token alone.
+    private: HashMap<String, String>,
+    api: Option<Api>,
     log: Vec<Request>,
 }
 
@@ -123,8 +162,35 @@ impl Mirror {
     }
 
     pub(crate) fn hold_tagged(&self, path: &str, bytes: &[u8], tag: &str, fault: Fault) {
-        let held = Held { bytes: bytes.to_vec(), tag: tag.to_owned(), fault };
+        let (tag, commit) = (tag.to_owned(), COMMIT.to_owned());
+        let held = Held { bytes: bytes.to_vec(), tag, commit, fault };
         self.state.lock().unwrap().files.insert(format!("/{path}"), held);
+    }
+
+    /// Holds a data set's files at a revision and its commit.
+    pub(crate) fn publish(&self, id: &str, revision: &str, commit: &str, files: &[(&str, &[u8])]) {
+        let listed = |(path, bytes): &(&str, &[u8])| {
+            self.hold(&format!("datasets/{id}/resolve/{commit}/{path}"), bytes, Fault::None);
+            ((*path).to_owned(), bytes.len(), sha256(bytes))
+        };
+        let files = files.iter().map(listed).collect();
+        let published = Published { commit: commit.to_owned(), files };
+        let mut state = self.state.lock().unwrap();
+        for held in state.files.iter_mut().filter(|held| held.0.contains(commit)) {
+            commit.clone_into(&mut held.1.commit);
+        }
+        for revision in [revision, commit] {
+            state.published.insert((id.to_owned(), revision.to_owned()), published.clone());
+        }
+    }
+
+    /// Answers for a data set only those who bring this token.
+    pub(crate) fn make_private(&self, id: &str, token: &str) {
+        self.state.lock().unwrap().private.insert(id.to_owned(), token.to_owned());
+    }
+
+    pub(crate) fn answer_api(&self, api: Api) {
+        self.state.lock().unwrap().api = Some(api);
     }
 
     /// Sends those who ask for `/{path}` elsewhere, with a Hub's description of the file.
@@ -211,7 +277,13 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         let mut state = state.lock().unwrap();
         state.log.push(request.clone());
         let elsewhere = state.redirects.get(&request.path).cloned();
-        let mut answer = decide(&request, &mut state.files);
+        let mut answer = if state.keeps_out(&request) {
+            Answer::new("401 Unauthorized", b"Invalid username or password.".to_vec())
+        } else if let Some(path) = request.path.strip_prefix("/api/datasets/") {
+            state.tell(path)
+        } else {
+            decide(&request, &mut state.files)
+        };
         if let Some(elsewhere) = elsewhere {
             answer.status = "302 Found";
             let tag = answer.headers.iter_mut().find(|header| header.0 == "ETag");
@@ -248,17 +320,81 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     Ok(())
 }
 
+impl State {
+    fn keeps_out(&self, request: &Request) -> bool {
+        let token = request.headers.get("authorization");
+        self.private.iter().any(|(id, wanted)| {
+            request.path.contains(id.as_str()) && token != Some(&format!("Bearer {wanted}"))
+        })
+    }
+
+    /// The API's answer to `OWNER/NAME/revision/REVISION` and `OWNER/NAME/tree/COMMIT?…`.
+    fn tell(&mut self, path: &str) -> Answer {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let mut parts = path.splitn(4, '/');
+        let mut part = || parts.next().unwrap_or_default();
+        let (id, what) = (format!("{}/{}", part(), part()), part());
+        let revision = part().replace("%2F", "/");
+        match &mut self.api {
+            Some(Api::Page) => {
+                return Answer::new(
+                    "200 OK",
+                    b"<!DOCTYPE html><html>Please log in</html>".to_vec(),
+                );
+            }
+            Some(Api::Busy(times)) if *times > 0 => {
+                *times -= 1;
+                return Answer::new("503 Service Unavailable", b"busy".to_vec());
+            }
+            Some(Api::NoTree) if what == "tree" => {
+                return Answer::new("404 Not Found", b"no such route".to_vec());
+            }
+            _ => {}
+        }
+        let Some(published) = self.published.get(&(id, revision)) else {
+            return Answer::new("404 Not Found", b"no such data set".to_vec());
+        };
+        if what == "revision" {
+            let sha =
+                if self.api == Some(Api::ClimbingCommit) { "../.." } else { &published.commit };
+            let named =
+                |file: &(String, usize, String)| format!(r#"{{"rfilename": "{}"}}"#, file.0);
+            let siblings: Vec<String> = published.files.iter().map(named).collect();
+            let json = format!(r#"{{"sha": "{sha}", "siblings": [{}]}}"#, siblings.join(", "));
+            return Answer::new("200 OK", json.into_bytes());
+        }
+        let page = match self.api {
+            Some(Api::Pages | Api::EndlessPages) => 2,
+            _ => 1000,
+        };
+        let start: usize =
+            query.split_once("cursor=").map_or(0, |(_, cursor)| cursor.parse().unwrap());
+        let entry = |(path, size, hash): &(String, usize, String)| {
+            let hash =
+                if self.api == Some(Api::WrongHash) { "ab".repeat(32) } else { hash.clone() };
+            format!(
+                r#"{{"type": "file", "oid": "1", "path": "{path}", "size": {size}, "lfs": {{"oid": "{hash}", "size": {size}}}}}"#
+            )
+        };
+        let mut entries = vec![r#"{"type": "directory", "oid": "0", "path": "d"}"#.to_owned()];
+        entries.extend(published.files.iter().skip(start).take(page).map(entry));
+        let mut answer = Answer::new("200 OK", format!("[{}]", entries.join(", ")).into_bytes());
+        let next = if self.api == Some(Api::EndlessPages) { page } else { start + page };
+        if next < published.files.len() {
+            // As a mirror that passes on the Hub's own addresses.
+            let url =
+                format!("https://hub.invalid/api/datasets/{path}?recursive=true&cursor={next}");
+            answer.headers.push(("Link", format!("<{url}>; rel=\"next\"")));
+        }
+        answer
+    }
+}
+
 fn decide(request: &Request, files: &mut HashMap<String, Held>) -> Answer {
     const PAGE: &[u8] = b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n";
     const STUB: &[u8] =
         b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
 
-    if request.path.starts_with("/api/") {
-        return Answer::new(
-            "200 OK",
-            format!(r#"{{"sha": "{COMMIT}", "siblings": []}}"#).into_bytes(),
-        );
-    }
     let Some(held) = files.get_mut(&request.path) else {
         return Answer::new("404 Not Found", b"no such file".to_vec());
     };
@@ -272,6 +408,10 @@ fn decide(request: &Request, files: &mut HashMap<String, Held>) -> Answer {
                 answer.headers.push(("Retry-After", (*retry_after).to_owned()));
             }
             return answer;
+        }
+        Fault::BusyBodies { times } if *times > 0 && request.method == "GET" => {
+            *times -= 1;
+            return Answer::new("503 Service Unavailable", b"busy".to_vec());
         }
         Fault::Page => return Answer::new("200 OK", PAGE.to_vec()),
         Fault::DressedPage => (bytes, tag) = (PAGE.to_vec(), "page-1".to_owned()),
@@ -303,7 +443,7 @@ fn decide(request: &Request, files: &mut HashMap<String, Held>) -> Answer {
         None => Answer::new("200 OK", bytes),
     };
     answer.headers.push(("ETag", format!("\"{tag}\"")));
-    answer.headers.push(("X-Repo-Commit", COMMIT.to_owned()));
+    answer.headers.push(("X-Repo-Commit", held.commit.clone()));
     answer.headers.push(("Accept-Ranges", "bytes".to_owned()));
     if probe {
         return answer;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Case;
 use super::subwords::Shared;
 use crate::vectors::Vectors;
-use crate::vocabulary::{TokenCounts, Vocabulary};
+use crate::vocabulary::TokenCounts;
 
 /// How much of the vocabulary and of the text has a vector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,16 +61,15 @@ pub struct Reach {
 const NAMED_MISSING: usize = 50;
 
 impl Coverage {
-    /// `found` has a place for each word of the vocabulary, the specials left out.
+    /// `words` are those of the vocabulary, the specials left out; `found` has a place for each.
     pub(super) fn of(
-        vocabulary: &Vocabulary,
+        words: &[(u32, &str)],
         counts: &TokenCounts,
         vectors: &Vectors,
         found: &[Option<&[f32]>],
         subwords: &Shared,
     ) -> Coverage {
-        let words = vocabulary.words();
-        let counted: Vec<u64> = words.iter().map(|word| counts.get(word)).collect();
+        let counted: Vec<u64> = words.iter().map(|(_, word)| counts.get(word)).collect();
         let reach = |has: &dyn Fn(usize) -> bool| {
             let rows = (0..words.len()).filter(|row| has(*row));
             rows.fold(Reach::default(), |sum, row| Reach {
@@ -78,15 +77,15 @@ impl Coverage {
                 tokens: sum.tokens + counted[row],
             })
         };
-        let under = |case: Case| reach(&|row| case.find(&words[row], vectors).is_some());
+        let under = |case: Case| reach(&|row| case.find(words[row].1, vectors).is_some());
         let covered = reach(&|row| found[row].is_some());
         let missing =
             found.iter().zip(words).zip(&counted).filter(|((found, _), _)| found.is_none());
-        let mut missing: Vec<(&String, u64)> =
-            missing.map(|((_, word), count)| (word, *count)).collect();
+        let mut missing: Vec<(&str, u64)> =
+            missing.map(|((_, (_, word)), count)| (*word, *count)).collect();
         missing.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(right.0)));
         missing.truncate(NAMED_MISSING);
-        let named = |(word, count): (&String, u64)| MissingWord { token: word.clone(), count };
+        let named = |(word, count): (&str, u64)| MissingWord { token: word.to_owned(), count };
         Coverage {
             vocabulary_rows: words.len(),
             rows_with_vector: covered.rows,

@@ -22,10 +22,10 @@ pub(super) struct Shared {
 
 impl Shared {
     /// `found` has a place for each word.
-    pub(super) fn of(words: &[String], found: &[Option<&[f32]>]) -> Shared {
+    pub(super) fn of(words: &[(u32, &str)], found: &[Option<&[f32]>]) -> Shared {
         let mut places: HashMap<String, usize> = HashMap::new();
         let mut subwords: Vec<(Vec<usize>, Vec<usize>)> = Vec::new();
-        for (row, word) in words.iter().enumerate().filter(|(row, _)| found[*row].is_none()) {
+        for (row, (_, word)) in words.iter().enumerate().filter(|(row, _)| found[*row].is_none()) {
             each(word, &mut |subword| {
                 let next = subwords.len();
                 let place = *places.entry(subword.to_owned()).or_insert(next);
@@ -38,7 +38,7 @@ impl Shared {
                 }
             });
         }
-        for (row, word) in words.iter().enumerate().filter(|(row, _)| found[*row].is_some()) {
+        for (row, (_, word)) in words.iter().enumerate().filter(|(row, _)| found[*row].is_some()) {
             each(word, &mut |subword| {
                 if let Some(place) = places.get(subword)
                     && subwords[*place].1.last() != Some(&row)
@@ -58,8 +58,14 @@ impl Shared {
         self.shared[row] > 0
     }
 
-    /// Adds the mean to each row that is reached; `matrix` is `[words, dimensions]`, those rows zero.
-    pub(super) fn fill(&self, found: &[Option<&[f32]>], matrix: &mut [f32], dimensions: usize) {
+    /// Adds the mean to the row of each word that is reached; `matrix` is `[vocabulary, dimensions]`, those rows zero.
+    pub(super) fn fill(
+        &self,
+        words: &[(u32, &str)],
+        found: &[Option<&[f32]>],
+        matrix: &mut [f32],
+        dimensions: usize,
+    ) {
         let mut sum = vec![0.0_f64; dimensions];
         for (without, with) in &self.subwords {
             sum.fill(0.0);
@@ -68,7 +74,8 @@ impl Shared {
             }
             for row in without {
                 let share = 1.0 / (with.len() as f64 * f64::from(self.shared[*row]));
-                let row = &mut matrix[row * dimensions..(row + 1) * dimensions];
+                let id = words[*row].0 as usize;
+                let row = &mut matrix[id * dimensions..(id + 1) * dimensions];
                 row.iter_mut().zip(&sum).for_each(|(value, sum)| *value += (sum * share) as f32);
             }
         }

@@ -1,12 +1,15 @@
-//! Texts to tokens: a named pipeline run directly, or any portable pipeline read from a `tokenizer.json`.
+//! Texts to tokens: a named pipeline run directly, or any pipeline of a `tokenizer.json`, run by its own library.
 
 mod cut;
 mod english;
+mod library;
 mod likeness;
 mod portable;
+mod shape;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -15,12 +18,14 @@ use crate::error::{Error, Result};
 use crate::normalize::Normalization;
 use crate::vocabulary::Vocabulary;
 use cut::Cut;
+use library::Library;
 use portable::Portable;
 
 /// Cuts texts into tokens and, once it has a vocabulary, turns them into ids.
 ///
 /// What it does can be written as a portable `tokenizer.json`, which the `tokenizers` library loads, in Rust or in
-/// Python. There the ids are the same; but for `spacy`, whose portable form is a likeness.
+/// Python. There the ids are the same; but for `spacy`, whose portable form is a likeness. And a `tokenizer.json` from
+/// anywhere (BPE, `WordPiece`, Unigram) is read as it is, with the ids that Python gives.
 ///
 /// ```
 /// use taper_text::{Normalization, Tokenizer};
@@ -40,13 +45,31 @@ pub struct Tokenizer {
 enum Engine {
     /// A pipeline of this crate: known by name, run without alignments.
     Named { name: &'static str, normalization: Normalization, cut: Cut },
-    /// Somebody else's pipeline, run by `tokenizers`.
-    Foreign(Box<Portable>),
+    /// Somebody else's file, run by `tokenizers`.
+    Library(Box<Library>),
 }
 
 impl Tokenizer {
     /// The names that [`Tokenizer::named`] knows.
     pub const NAMES: &[&str] = &["english", "spacy", "whitespace"];
+
+    /// Whether a name is meant as the path of a `tokenizer.json`: it ends in `.json`, or has a folder in it.
+    pub fn is_path(name: &str) -> bool {
+        name.contains(['/', '\\']) || Path::new(name).extension().is_some_and(|e| e == "json")
+    }
+
+    /// A tokenizer by name ([`Tokenizer::named`]), or the `tokenizer.json` at a path ([`Tokenizer::load`]), which has a
+    /// normalization of its own.
+    ///
+    /// # Errors
+    /// Those of the two.
+    pub fn open(name: &str, normalization: Normalization) -> Result<Tokenizer> {
+        if Self::is_path(name) {
+            Self::load(Path::new(name))
+        } else {
+            Self::named(name, normalization)
+        }
+    }
 
     /// A tokenizer by name, without a vocabulary.
     ///
@@ -74,7 +97,7 @@ impl Tokenizer {
     pub fn name(&self) -> Option<&'static str> {
         match &*self.engine {
             Engine::Named { name, .. } => Some(name),
-            Engine::Foreign(_) => None,
+            Engine::Library(_) => None,
         }
     }
 
@@ -82,7 +105,7 @@ impl Tokenizer {
     pub fn normalization(&self) -> Option<Normalization> {
         match &*self.engine {
             Engine::Named { normalization, .. } => Some(*normalization),
-            Engine::Foreign(_) => None,
+            Engine::Library(_) => None,
         }
     }
 
@@ -100,12 +123,21 @@ impl Tokenizer {
                 cut.for_each(&normalization.apply(text), visit);
                 Ok(())
             }
-            Engine::Foreign(portable) => portable.for_each(text, visit),
+            Engine::Library(library) => {
+                library.tokens(text)?.iter().for_each(|token| visit(token));
+                Ok(())
+            }
         }
     }
 
     /// The same tokenizer with a vocabulary, so that it can encode.
+    ///
+    /// # Errors
+    /// For one that was read from a file of another's: it has its own.
     pub fn with_vocabulary(&self, vocabulary: &Vocabulary) -> Result<Tokenizer> {
+        if self.library().is_some() {
+            return Err(Error::Pipeline("this file's vocabulary is its own".to_owned()));
+        }
         let vocabulary = Some(Arc::new(vocabulary.clone()));
         Ok(Tokenizer { engine: Arc::clone(&self.engine), vocabulary })
     }
@@ -115,14 +147,28 @@ impl Tokenizer {
         self.vocabulary.as_deref()
     }
 
-    /// The pipeline as `tokenizers` runs it.
+    /// Sections of the file that are not applied: `truncation`, `padding`.
+    pub fn ignored(&self) -> &[&'static str] {
+        self.library().map_or(&[], |library| &library.ignored)
+    }
+
+    pub(crate) fn library(&self) -> Option<&Library> {
+        match &*self.engine {
+            Engine::Named { .. } => None,
+            Engine::Library(library) => Some(library),
+        }
+    }
+
+    /// The pipeline of a named tokenizer as `tokenizers` runs it.
     fn portable(&self) -> Result<Portable> {
         match &*self.engine {
             Engine::Named { normalization, cut, .. } => Ok(Portable {
                 normalizer: Some(normalization.portable()?),
                 pre_tokenizer: Some(cut.portable()?),
             }),
-            Engine::Foreign(portable) => Ok(Portable::clone(portable)),
+            Engine::Library(_) => {
+                Err(Error::Pipeline("this file is its own portable form".to_owned()))
+            }
         }
     }
 

@@ -1,15 +1,15 @@
-//! `tokenizer.json`: writing the portable form, reading it back, and running a pipeline of somebody else's.
+//! `tokenizer.json`: writing the portable form, and reading it back; what is another's goes to [`Library`].
 
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tokenizers::models::wordlevel::WordLevel;
-use tokenizers::{
-    ModelWrapper, NormalizedString, Normalizer as _, NormalizerWrapper, OffsetReferential,
-    OffsetType, PreTokenizedString, PreTokenizer as _, PreTokenizerWrapper,
-};
+use tokenizers::{ModelWrapper, NormalizerWrapper, PreTokenizerWrapper};
 
+use super::library::Library;
+use super::shape::{Shape, other};
 use super::{Engine, Tokenizer};
 use crate::error::{Error, Result};
 use crate::vocabulary::Vocabulary;
@@ -27,9 +27,14 @@ pub(super) fn says(step: &impl serde::Serialize, section: &Value) -> Result<bool
     Ok(value == *section)
 }
 
+#[cfg(test)]
 impl Portable {
     /// Visits the tokens of a raw text in order.
     pub(super) fn for_each(&self, text: &str, visit: &mut dyn FnMut(&str)) -> Result<()> {
+        use tokenizers::{
+            NormalizedString, Normalizer as _, OffsetReferential, OffsetType, PreTokenizedString,
+            PreTokenizer as _,
+        };
         // `tokenizers` visits one empty split for an empty text.
         if text.is_empty() {
             return Ok(());
@@ -79,11 +84,16 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// The portable `tokenizer.json` as text; the same tokenizer gives the same bytes.
+    /// The portable `tokenizer.json` as text; the same tokenizer gives the same bytes. One that was read from a file of
+    /// another's gives that file.
     ///
     /// # Errors
     /// [`Error::NoVocabulary`] before it has one.
     pub fn to_json(&self) -> Result<String> {
+        if let Some(library) = self.library() {
+            // It was read as JSON, which is UTF-8.
+            return Ok(String::from_utf8_lossy(&library.file).into_owned());
+        }
         let vocabulary = self.vocabulary().ok_or(Error::NoVocabulary)?;
         let refused = |error: tokenizers::Error| Error::Pipeline(error.to_string());
         let ids =
@@ -97,12 +107,14 @@ impl Tokenizer {
         tokenizer.to_string(true).map_err(refused)
     }
 
-    /// Reads a portable `tokenizer.json`, this crate's or another's of the same shape.
+    /// Reads a `tokenizer.json`: this crate's, run directly, or any other, run by the `tokenizers` library as it is (BPE,
+    /// `WordPiece`, Unigram, `WordLevel`): its ids, its special tokens and what its post-processor adds, as
+    /// `Tokenizer.from_file(path).encode(text)` gives them in Python. Its settings of truncation and padding alone are
+    /// not applied ([`Tokenizer::ignored`]). Where no token of it is called padding, a row for it follows the last one.
     ///
     /// # Errors
-    /// [`Error::TokenizerFile`] naming the file and what stands in the way: a model that is not `WordLevel`, missing
-    /// specials, ids with gaps, or a section (added tokens, post-processor, truncation, padding) whose ids this crate
-    /// would not give.
+    /// [`Error::TokenizerFile`] naming the file and what stands in the way: no JSON, a model the library does not know or
+    /// cannot read, ids with gaps, an unknown token that is missing though the model needs one, BPE with dropout.
     pub fn load(path: &Path) -> Result<Tokenizer> {
         let bytes =
             std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
@@ -118,107 +130,45 @@ impl Tokenizer {
         let file: Value = serde_json::from_slice(bytes).map_err(|error| {
             other(format!("no JSON ({error})"), "a tokenizer.json of the tokenizers library")
         })?;
-        let vocabulary = vocabulary_of(&file)?;
-        for section in ["added_tokens", "post_processor", "truncation", "padding"] {
-            let present = file.get(section).is_some_and(|value| match value {
-                Value::Null => false,
-                Value::Array(entries) => !entries.is_empty(),
-                _ => true,
-            });
-            if present {
-                return Err(other(
-                    format!("a `{section}` section"),
-                    "none: it would change the ids",
-                ));
-            }
+        if let Some(own) = Self::own(&file).map_err(Shape::Own)? {
+            return Ok(own);
         }
-        let section = |name: &str| file.get(name).cloned().unwrap_or(Value::Null);
-        let (normalizer, pre_tokenizer) = (section("normalizer"), section("pre_tokenizer"));
-        let tokenizer = if let Some(named) =
-            Tokenizer::recognise(&normalizer, &pre_tokenizer).map_err(Shape::Own)?
-        {
-            named
-        } else {
-            let portable = Portable {
-                normalizer: readable("normalizer", normalizer)?,
-                pre_tokenizer: readable("pre_tokenizer", pre_tokenizer)?,
-            };
-            Tokenizer { engine: Engine::Foreign(portable.into()).into(), vocabulary: None }
-        };
-        tokenizer.with_vocabulary(&vocabulary).map_err(Shape::Own)
+        let (library, vocabulary) = Library::read(bytes, &file)?;
+        let engine = Engine::Library(Box::new(library)).into();
+        Ok(Tokenizer { engine, vocabulary: Some(Arc::new(vocabulary)) })
     }
-}
 
-/// Why bytes are no tokenizer: an error that already says all, or a shape that the caller names the file of.
-enum Shape {
-    Own(Error),
-    Other { found: String, expected: String },
-}
-
-fn other(found: impl Into<String>, expected: impl Into<String>) -> Shape {
-    Shape::Other { found: found.into(), expected: expected.into() }
-}
-
-/// A section of the file as `tokenizers` reads it; null is none.
-fn readable<T: serde::de::DeserializeOwned>(
-    name: &str,
-    section: Value,
-) -> std::result::Result<Option<T>, Shape> {
-    serde_json::from_value(section).map_err(|error| {
-        other(
-            format!("a `{name}` section that cannot be read ({error})"),
-            "one that tokenizers 0.23 reads",
-        )
-    })
+    /// The named tokenizer that a file is of; `None` where it is another's.
+    fn own(file: &Value) -> Result<Option<Tokenizer>> {
+        let foreign = ["added_tokens", "post_processor", "truncation", "padding"];
+        let present = |section: &str| match file.get(section) {
+            None | Some(Value::Null) => false,
+            Some(Value::Array(entries)) => !entries.is_empty(),
+            Some(_) => true,
+        };
+        if foreign.into_iter().any(present) {
+            return Ok(None);
+        }
+        let Some(vocabulary) = file.get("model").and_then(own_vocabulary) else {
+            return Ok(None);
+        };
+        let section = |name: &str| file.get(name).unwrap_or(&Value::Null);
+        let named = Self::recognise(section("normalizer"), section("pre_tokenizer"))?;
+        named.map(|named| named.with_vocabulary(&vocabulary)).transpose()
+    }
 }
 
 /// The vocabulary of a `WordLevel` model whose ids are 0, 1, 2, … with `<unk>` and `<pad>` first.
-fn vocabulary_of(file: &Value) -> std::result::Result<Vocabulary, Shape> {
-    let model = file
-        .get("model")
-        .ok_or_else(|| other("no `model` section", "a model of the type WordLevel"))?;
-    match model.get("type").and_then(Value::as_str) {
-        Some("WordLevel") => {}
-        Some(found) => return Err(other(format!("a model of the type {found}"), "WordLevel")),
-        None => {
-            return Err(other("a model without a type", "a model of the type WordLevel"));
-        }
+fn own_vocabulary(model: &Value) -> Option<Vocabulary> {
+    let says = |key: &str, word: &str| model.get(key).and_then(Value::as_str) == Some(word);
+    if !says("type", "WordLevel") || !says("unk_token", Vocabulary::SPECIALS[0]) {
+        return None;
     }
-    let unknown = Vocabulary::SPECIALS[0];
-    match model.get("unk_token").and_then(Value::as_str) {
-        Some(found) if found == unknown => {}
-        found => {
-            return Err(other(
-                format!("unk_token {}", found.unwrap_or("missing")),
-                format!("unk_token {unknown}"),
-            ));
-        }
-    }
-    let entries = model
-        .get("vocab")
-        .and_then(Value::as_object)
-        .ok_or_else(|| other("a model without a `vocab` of words and ids", "words and ids"))?;
+    let entries = model.get("vocab")?.as_object()?;
     let mut tokens: Vec<Option<&String>> = vec![None; entries.len()];
     for (token, id) in entries {
-        let place = id.as_u64().and_then(|id| tokens.get_mut(usize::try_from(id).ok()?));
-        match place {
-            Some(place @ None) => *place = Some(token),
-            Some(Some(taken)) => {
-                return Err(other(
-                    format!("id {id} for both `{taken}` and `{token}`"),
-                    "each id once",
-                ));
-            }
-            None => {
-                let expected = format!("ids 0 to {} without gaps", entries.len().saturating_sub(1));
-                return Err(other(
-                    format!("id {id} for `{token}` among {} words", entries.len()),
-                    expected,
-                ));
-            }
-        }
+        *tokens.get_mut(usize::try_from(id.as_u64()?).ok()?)? = Some(token);
     }
-    let tokens = tokens.into_iter().flatten().cloned().collect();
-    Vocabulary::from_tokens(tokens)
-        .map_err(|error| other(error.to_string(), "<unk> = 0, <pad> = 1, then words"))
+    let tokens: Option<Vec<String>> = tokens.into_iter().map(|token| token.cloned()).collect();
+    Vocabulary::from_tokens(tokens?).ok()
 }

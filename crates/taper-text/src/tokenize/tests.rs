@@ -72,7 +72,10 @@ fn nothing_comes_of_nothing() {
 #[test]
 fn a_wrong_name_is_told_the_right_ones() {
     let error = Tokenizer::named("nltk", Normalization::default()).unwrap_err().to_string();
-    assert_eq!(error, "no tokenizer is called `nltk`; there are: english, spacy, whitespace");
+    assert_eq!(
+        error,
+        "no tokenizer is called `nltk`; there are: english, spacy, whitespace, and any tokenizer.json by its path"
+    );
 }
 
 #[test]

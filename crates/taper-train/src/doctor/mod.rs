@@ -50,12 +50,20 @@ pub fn examine(prepared: &Prepared, max_length: Option<usize>) -> Result<Diagnos
     Ok(diagnosis)
 }
 
-/// A line or two on repeats, at a fraction of the cost of [`examine`]: one pass, identical texts only.
+/// Texts that [`glance`] looks at: 20 MB of hashes. It is called without being asked for, and must not hold more.
+const MOST_AT_A_GLANCE: u64 = 1_000_000;
+
+/// A line or two on repeats, at a fraction of the cost of [`examine`]: one pass, identical texts only. Of more than a
+/// million texts it says that nobody looked.
 ///
 /// # Errors
 ///
 /// As [`examine`].
 pub fn glance(prepared: &Prepared) -> Result<Vec<String>> {
+    let rows: u64 = prepared.manifest().splits.values().map(|split| split.rows).sum();
+    if rows > MOST_AT_A_GLANCE {
+        return Ok(vec![format!("{rows} texts: not looked through for repeats")]);
+    }
     let splits = texts::splits(prepared);
     let first = find_identical(|visit| {
         for split in &splits {

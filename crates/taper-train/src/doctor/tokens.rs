@@ -1,7 +1,5 @@
 //! What the token ids tell: lengths, what cutting short would cost, coverage, drift.
 
-use taper_text::Vocabulary;
-
 use super::diagnosis::{Coverage, Cut, Diagnosis, Drift, DriftWord, Lengths};
 use crate::artifacts::EncodedSplit;
 use crate::{Error, Prepared, Result};
@@ -29,6 +27,7 @@ pub(super) fn add(
     cuts.sort_unstable();
     cuts.dedup();
 
+    let unknown = vocabulary.specials().unknown.map(|id| id as usize);
     let mut train = Unigrams::default();
     let mut floor = 0.0;
     // Train comes first.
@@ -42,7 +41,7 @@ pub(super) fn add(
         split.cuts = cuts.iter().map(|max_length| cut(&lengths, *max_length)).collect();
 
         let here = Unigrams::of(&encoded, vocabulary.len(), |_| true);
-        split.coverage = here.coverage(has_vector.as_deref());
+        split.coverage = here.coverage(unknown, has_vector.as_deref());
         if split.split == "train" {
             let even = Unigrams::of(&encoded, vocabulary.len(), |row| row % 2 == 0);
             let odd = Unigrams::of(&encoded, vocabulary.len(), |row| row % 2 == 1);
@@ -50,7 +49,7 @@ pub(super) fn add(
             train = here;
         } else {
             let (js_divergence, shares) = train.divergence(&here);
-            let words = widest(&shares).into_iter().map(|id| DriftWord {
+            let words = widest(&shares, unknown).into_iter().map(|id| DriftWord {
                 word: vocabulary.token(id as u32).unwrap_or_default().to_owned(),
                 train_per_million: train.per_million(id),
                 here_per_million: here.per_million(id),
@@ -118,8 +117,8 @@ impl Unigrams {
         Self { counts, total }
     }
 
-    fn coverage(&self, has_vector: Option<&[bool]>) -> Coverage {
-        let unknown = self.counts.get(Vocabulary::UNKNOWN as usize).copied().unwrap_or_default();
+    fn coverage(&self, unknown: Option<usize>, has_vector: Option<&[bool]>) -> Coverage {
+        let unknown = unknown.and_then(|id| self.counts.get(id)).copied().unwrap_or_default();
         let with_vector = has_vector.map(|has| {
             let counts = self.counts.iter().zip(has).filter(|(_, has)| **has);
             counts.map(|(count, _)| count).sum()
@@ -154,10 +153,9 @@ impl Unigrams {
 }
 
 /// The ids of the largest shares, the unknown word not among them.
-fn widest(shares: &[f64]) -> Vec<usize> {
-    let mut ids: Vec<usize> = (0..shares.len())
-        .filter(|id| shares[*id] > 0.0 && *id != Vocabulary::UNKNOWN as usize)
-        .collect();
+fn widest(shares: &[f64], unknown: Option<usize>) -> Vec<usize> {
+    let mut ids: Vec<usize> =
+        (0..shares.len()).filter(|id| shares[*id] > 0.0 && Some(*id) != unknown).collect();
     ids.sort_by(|left, right| shares[*right].total_cmp(&shares[*left]).then(left.cmp(right)));
     ids.truncate(DRIFT_WORDS);
     ids
@@ -180,7 +178,8 @@ mod tests {
         let expected = 0.25 * (2.0_f64 / 3.0).log2() + 0.25 + 0.5 * (4.0_f64 / 3.0).log2();
         let (found, shares) = one.divergence(&unigrams(&[0, 0, 3, 0]));
         assert!((found - expected).abs() < 1e-12, "{found}");
-        assert_eq!(widest(&shares), [3, 2]);
+        assert_eq!(widest(&shares, Some(0)), [3, 2]);
+        assert_eq!(widest(&shares, Some(3)), [2]);
         assert!(one.divergence(&unigrams(&[0; 4])).0.abs() < 1e-12);
     }
 

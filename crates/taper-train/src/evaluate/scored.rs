@@ -1,7 +1,6 @@
 //! An evaluation that keeps what the model said of every row: all other figures follow from it.
 
 use candle_core::{DType, Tensor};
-use taper_text::Vocabulary;
 
 use super::{Evaluation, Labelled, pass};
 use crate::Result;
@@ -71,9 +70,10 @@ pub fn score(
     let Some(evaluation) = pass(model, &labelled, name, batch_size, progress, keep)? else {
         return Ok(None);
     };
+    let view = model.view();
     let row = |&(row, label): &(usize, u32)| {
-        let read = model.view().tokens(split.tokens(row));
-        let unknown = read.iter().filter(|id| **id == Vocabulary::UNKNOWN).count();
+        let read = view.tokens(split.tokens(row));
+        let unknown = read.iter().filter(|&&id| Some(id) == view.specials.unknown).count();
         ScoredRow { row, label, tokens: split.length(row), read: read.len(), unknown }
     };
     let scored = Scored {
@@ -114,9 +114,11 @@ mod tests {
             class_names: (0..classes).map(|class| class.to_string()).collect(),
             vocabulary_size: 10,
             dimensions: 4,
-            truncate: crate::recipe::Truncate::Head,
+            specials: taper_text::Specials::default(),
             max_length: Some(5),
             model: table,
+            truncate: crate::recipe::Truncate::default(),
+            weights_blake3: None,
             tokenizer_blake3: String::new(),
             temperature: Some(3.0),
         };

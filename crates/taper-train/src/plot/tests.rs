@@ -1,3 +1,5 @@
+//! Pictures held against their values, hostile names, and nothing at all.
+
 #![allow(clippy::unwrap_used)]
 use std::path::Path;
 

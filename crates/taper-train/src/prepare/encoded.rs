@@ -53,7 +53,7 @@ fn schema(vocabulary: usize) -> SchemaRef {
 
 /// Encodes one split and enters its token counts into `numbers`.
 ///
-/// A text without a single token is kept, with an empty list: rows stay rows, and the network reads it as one `<unk>`.
+/// A text without a single token is kept, with an empty list: rows stay rows, and the network reads it as one unknown word.
 pub(super) fn build(
     tokenizer: &Tokenizer,
     vocabulary: usize,

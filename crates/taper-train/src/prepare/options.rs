@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use taper_corpus::{HubConfig, Plan, Source, SourceSettings};
+use taper_corpus::{HubConfig, HubDataset, Plan, Source, SourceSettings};
 use taper_text::Coverage;
 
 use crate::manifest::Stage;
+use crate::recipe::Hub;
 use crate::{Error, Recipe, Result, recipe};
 
 /// Where labelled texts come from.
@@ -15,6 +16,8 @@ pub enum Dataset {
     Path(PathBuf),
     /// IMDB, from the Hugging Face Hub or its cache.
     Imdb(HubConfig),
+    /// Any data set of the Hugging Face Hub that has Parquet, from there or from its cache.
+    Hub(HubConfig, HubDataset),
 }
 
 /// Where word vectors come from.
@@ -41,11 +44,16 @@ impl Places {
     /// The sample's vectors, within its folder.
     pub const SAMPLE_VECTORS: &'static str = "glove.6B.100d.txt.zst";
 
-    /// Resolves `data.dataset`: `sample`, `imdb` or a path.
+    /// Resolves `data.dataset`: `sample`, `imdb`, a path that exists, `OWNER/NAME`, or a path.
     pub fn dataset(&self, recipe: &Recipe) -> Dataset {
         match recipe.data.dataset.as_str() {
             "sample" => Dataset::Path(self.sample.clone()),
             "imdb" => Dataset::Imdb(self.hub.clone()),
+            id if HubDataset::is_id(id) && !Path::new(id).exists() => {
+                let asked = &recipe.data.hub;
+                let (config, revision) = (asked.config.clone(), asked.revision.clone());
+                Dataset::Hub(self.hub.clone(), HubDataset { id: id.to_owned(), revision, config })
+            }
             path => Dataset::Path(path.into()),
         }
     }
@@ -86,7 +94,20 @@ impl<'a> PrepareOptions<'a> {
             && !Source::is_pattern(path)
         {
             let named = &self.recipe.data.dataset;
-            exists(path, "data.dataset", named, &["sample", "imdb"])?;
+            exists(path, "data.dataset", named, &["sample", "imdb", "OWNER/NAME on the Hub"])?;
+        }
+        if !matches!(self.dataset, Dataset::Hub(..)) && self.recipe.data.hub != Hub::default() {
+            return Err(Error::RecipeConflict {
+                message: format!(
+                    "`data.hub` is for data sets of the Hub, OWNER/NAME, and \"{}\" is another one{}",
+                    self.recipe.data.dataset,
+                    match &self.dataset {
+                        Dataset::Path(path) if path.exists() =>
+                            ": a path that exists wins over a data set of that name",
+                        _ => "",
+                    }
+                ),
+            });
         }
         if let Dataset::Imdb(_) = self.dataset
             && self.recipe.data.source_settings()? != SourceSettings::default()
@@ -128,6 +149,8 @@ fn exists(path: &Path, key: &str, named: &str, names: &[&str]) -> Result<()> {
 pub enum PrepareEvent {
     /// What files were found to be, where that was detected; before any work.
     Plan(Box<Plan>),
+    /// Something that is not done as might be expected, in a sentence.
+    Note(String),
     /// Rows were passed over.
     Rejected {
         /// How many.

@@ -1,4 +1,5 @@
-//! The second stage: the training texts' words, counted and numbered, to `tokenizer.json`.
+//! The second stage: the training texts' words, counted and numbered, to `tokenizer.json`; or the file that the recipe
+//! names, as it is.
 
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use taper_corpus::{batches, shards};
 use taper_text::{Normalization, TokenCounts, Tokenizer, Vocabulary, VocabularyOptions};
 
 use super::PrepareEvent;
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{self, Fingerprint};
 use crate::manifest::Stage;
 use crate::recipe::Text;
 use crate::{Error, Result};
@@ -17,16 +18,20 @@ const VERSION: u32 = 1;
 /// Texts tokenized at once: enough to keep every core busy, few enough to fit anywhere.
 pub(crate) const BATCH_ROWS: usize = 2048;
 
-/// What the stage depends on: the `[text]` table and the training texts, in any order.
-pub(super) fn fingerprint(text: &Text, train_content: &str) -> String {
+/// What the stage depends on: the `[text]` table and the training texts, in any order; of a file its bytes alone.
+pub(super) fn fingerprint(text: &Text, train_content: &str) -> Result<String> {
+    if Tokenizer::is_path(&text.tokenizer) {
+        let bytes = fingerprint::of_file(Path::new(&text.tokenizer))?;
+        return Ok(Fingerprint::new(Stage::Text.name(), VERSION).field("file", &bytes).finish());
+    }
     let size = text.max_vocabulary.map_or_else(|| "all".to_owned(), |size| size.to_string());
-    Fingerprint::new(Stage::Text.name(), VERSION)
+    Ok(Fingerprint::new(Stage::Text.name(), VERSION)
         .field("tokenizer", &text.tokenizer)
         .field("lowercase", &text.lowercase.to_string())
         .field("max_vocabulary", &size)
         .field("min_frequency", &text.min_frequency.to_string())
         .field("train", train_content)
-        .finish()
+        .finish())
 }
 
 /// Counts the training split's words.
@@ -47,6 +52,11 @@ pub(super) fn count(
         events(PrepareEvent::Rows { stage, rows, total: Some(total) });
     }
     Ok(counts)
+}
+
+/// The file that the recipe names, which needs no counts.
+pub(super) fn from_file(text: &Text) -> Result<Option<Tokenizer>> {
+    Tokenizer::is_path(&text.tokenizer).then(|| tokenizer(text)).transpose()
 }
 
 /// The tokenizer with the vocabulary of `counts`.
@@ -75,5 +85,5 @@ pub(crate) fn texts<'a>(
 
 fn tokenizer(text: &Text) -> Result<Tokenizer> {
     let normalization = Normalization { lowercase: text.lowercase };
-    Ok(Tokenizer::named(&text.tokenizer, normalization)?)
+    Ok(Tokenizer::open(&text.tokenizer, normalization)?)
 }

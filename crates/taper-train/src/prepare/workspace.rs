@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::lock::Lock;
-use crate::manifest::{FileRecord, Manifest, Stage, StageRecord};
+use crate::manifest::{FileRecord, HubOrigin, Manifest, Stage, StageRecord};
 use crate::{Error, Result, atomic, fingerprint};
 
 /// Where stages are built, within the prepared folder.
@@ -43,6 +43,11 @@ impl Workspace {
 
     pub(super) fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Notes where the texts come from, whether their stage is built or kept.
+    pub(super) fn set_origin(&mut self, hub: Option<HubOrigin>) {
+        self.manifest.hub = hub;
     }
 
     /// What the folder's own manifest said before.
@@ -177,7 +182,7 @@ fn copy_outcome(stage: Stage, from: &Manifest, to: &mut Manifest) {
                 (split.tokens, split.empty, split.longest) = (0, 0, 0);
             }
         }
-        Stage::Text => to.vocabulary = from.vocabulary,
+        Stage::Text => (to.vocabulary, to.specials) = (from.vocabulary, from.specials),
         Stage::Vectors => {}
         Stage::Encoded => {
             for (name, split) in &mut to.splits {

@@ -3,19 +3,22 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::source::{Columns, Csv, Files, OnError, SourceFormat};
+use super::source::{Columns, Csv, Files, Hub, OnError, SourceFormat};
 
 /// `[data]`: which labelled texts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Data {
-    /// `sample` (comes with Taper), `imdb` (from the Hugging Face Hub), or the path of a file, folder, archive or glob.
+    /// `sample` (comes with Taper), `imdb` (from the Hugging Face Hub), the path of a file, folder, archive or glob, or
+    /// `OWNER/NAME`, any data set of the Hub that has Parquet. A path that exists wins over `OWNER/NAME`.
     #[schemars(length(min = 1))]
     pub dataset: String,
+    /// Which part of a data set of the Hub.
+    pub hub: Hub,
     /// The format of the files; detected where it is not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<SourceFormat>,
-    /// Which files of the folder belong to which split; by their names where nothing is given.
+    /// Which files of the folder, or of the Hub's repository, belong to which split; by their names where nothing is given.
     pub files: Files,
     /// Which columns hold what.
     pub columns: Columns,
@@ -40,6 +43,7 @@ impl Default for Data {
     fn default() -> Self {
         Self {
             dataset: "sample".to_owned(),
+            hub: Hub::default(),
             format: None,
             files: Files::default(),
             columns: Columns::default(),
@@ -97,10 +101,12 @@ pub enum HoldOutBy {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Text {
-    /// `english` (punctuation and clitics apart: `do n't`), `spacy` (as spaCy's blank English tokenizer) or `whitespace`.
-    #[schemars(extend("enum" = ["english", "spacy", "whitespace"]))]
+    /// `english` (punctuation and clitics apart: `do n't`), `spacy` (as spaCy's blank English tokenizer), `whitespace`, or
+    /// the path of a `tokenizer.json` (BPE, WordPiece, Unigram, …): then vocabulary, ids and special tokens are the file's,
+    /// as Python's `tokenizers` gives them, and the other keys of `[text]` do not apply.
+    #[schemars(extend("anyOf" = [{ "enum": ["english", "spacy", "whitespace"] }, { "pattern": r"[/\\]|\.json$" }]))]
     pub tokenizer: String,
-    /// Lower-case before counting and looking up.
+    /// Lower-case before counting and looking up; a `tokenizer.json` does as it says itself.
     pub lowercase: bool,
     /// Most words the vocabulary keeps, beside `<unk>` and `<pad>`: the most frequent ones, ties alphabetical.
     #[schemars(range(min = 1, max = 1_000_000_000))]

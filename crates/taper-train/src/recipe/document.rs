@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use taper_text::Tokenizer;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
@@ -137,13 +138,14 @@ fn check_value(place: &str, key: &str, value: &Value, node: Node) -> Result<()> 
     let fail = |allowed: &str| Err(bad_value(place, key, value, allowed));
     if let Some(choices) = node.choices() {
         let found = value.as_str().unwrap_or_default();
-        if choices.contains(&found) {
+        if choices.contains(&found) || (node.or_path() && Tokenizer::is_path(found)) {
             return Ok(());
         }
+        let path = if node.or_path() { ", or the path of a tokenizer.json" } else { "" };
         let quoted: Vec<String> = choices.iter().map(|choice| format!("\"{choice}\"")).collect();
         let suggestion = nearest(found, choices.into_iter())
             .map_or_else(String::new, |choice| format!(" (did you mean \"{choice}\"?)"));
-        return fail(&format!("must be one of {}{suggestion}", quoted.join(", ")));
+        return fail(&format!("must be one of {}{path}{suggestion}", quoted.join(", ")));
     }
     match (node.kind(), value) {
         (Some("string"), Value::String(text)) => {

@@ -48,11 +48,17 @@ impl Node {
     /// The words a key accepts, if it accepts only some.
     pub(super) fn choices(self) -> Option<Vec<&'static str>> {
         let inner = self.inner().0;
-        if let Some(words) = inner.get("enum").and_then(Value::as_array) {
+        let words = inner.get("enum").or_else(|| inner.pointer("/anyOf/0/enum"));
+        if let Some(words) = words.and_then(Value::as_array) {
             return Some(words.iter().filter_map(Value::as_str).collect());
         }
         let variants = inner.get("oneOf")?.as_array()?;
         Some(variants.iter().filter_map(|variant| variant.get("const")?.as_str()).collect())
+    }
+
+    /// Whether a key with choices takes a path, too.
+    pub(super) fn or_path(self) -> bool {
+        self.inner().0.pointer("/anyOf/1/pattern").is_some()
     }
 
     /// The JSON type: `string`, `boolean`, `integer`, `number` or `object`.
@@ -104,7 +110,9 @@ impl Node {
     }
 
     fn alternatives(self) -> Option<&'static Vec<Value>> {
-        self.0.get("anyOf")?.as_array()
+        let alternatives = self.0.get("anyOf")?.as_array()?;
+        let is_null = |one: &Value| one.get("type").is_some_and(|kind| kind == "null");
+        alternatives.iter().any(is_null).then_some(alternatives)
     }
 
     /// An optional table is `anyOf` the table and `null`.

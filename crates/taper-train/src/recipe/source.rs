@@ -92,6 +92,22 @@ pub struct Csv {
     pub header: Option<bool>,
 }
 
+/// `data.hub`: which part of a data set of the Hugging Face Hub, where `data.dataset` is its id, `OWNER/NAME`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hub {
+    /// The configuration. Without it the only one, or the one called `default`; `data.files` names files instead, within
+    /// the repository: `data.files.train = ["data/train-*.parquet"]`.
+    #[schemars(length(min = 1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// A commit (which always means the same), branch or tag. Without it `main`, or `refs/convert/parquet` where `main` has
+    /// no Parquet.
+    #[schemars(length(min = 1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+}
+
 /// What happens when a row is not as it should be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -300,7 +300,10 @@ fn values_out_of_range_name_key_value_and_range() {
             "[model]\npooling = \"lats\"",
             "must be one of \"last\", \"max\", \"mean\", \"concat\", \"attention\" (did you mean \"last\"?)",
         ),
-        ("[text]\ntokenizer = \"german\"", "must be one of \"english\", \"spacy\", \"whitespace\""),
+        (
+            "[text]\ntokenizer = \"german\"",
+            "my.toml:2: `text.tokenizer` is \"german\"; must be one of \"english\", \"spacy\", \"whitespace\", or the path",
+        ),
         ("[data]\ndataset = \"\"", "must not be empty"),
         ("[data]\nhold_out = 0.1", "must be a table"),
         ("[data]\nhold_out = { fraction = 1.0 }", "must be greater than 0 and less than 1"),

@@ -37,6 +37,8 @@ impl Trainer<'_> {
         let Some(judgement) = self.judge(split)? else {
             return self.interrupted();
         };
+        // As it is on the disk: with the temperature.
+        self.run.model_config()?.seal(self.run.folder())?;
         let test = tested.then(|| judgement.assessment.evaluation.clone());
         let seconds = self.progress.seconds + self.clock.elapsed().as_secs_f64();
         let run = self.run.folder().to_owned();
@@ -68,14 +70,14 @@ impl Trainer<'_> {
 
     /// Fits the temperature where there is a validation split; `false` if it was asked to stop.
     fn calibrate(&mut self) -> Result<bool> {
-        let judged = self.average.as_ref().map_or(&self.model, |average| &average.model);
+        let inference = Inference::new(self.judged(), Quantization::F32)?;
         let (listen, stop) = (&mut *self.listen, self.stop);
         let batch_size = self.recipe.train.batch_size;
         let told = &mut |rows, total| {
             listen(&TrainEvent::Evaluating { split: VALIDATION.to_owned(), rows, total });
             !stop.load(Ordering::Relaxed)
         };
-        let fitted = calibrate(self.run.folder(), judged, self.prepared, batch_size, told)?;
+        let fitted = calibrate(self.run.folder(), &inference, self.prepared, batch_size, told)?;
         Ok(fitted.is_some())
     }
 }

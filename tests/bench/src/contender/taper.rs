@@ -6,7 +6,7 @@ use anyhow::Result;
 use candle_core::Device;
 use taper_lstm::TokenBatch;
 use taper_train::loss::Objective;
-use taper_train::model::{Model, ModelConfig};
+use taper_train::model::{Model, ModelConfig, Specials};
 use taper_train::optimizer::Optimizer;
 use taper_train::step::{LabelledBatch, step};
 use taper_train::{Inference, Quantization, Recipe};
@@ -34,11 +34,13 @@ impl Taper {
             class_names: vec!["neg".into(), "pos".into()],
             vocabulary_size: workload.vocabulary,
             dimensions: TUTORIAL.input_size,
+            specials: Specials::default(),
             max_length: None,
             truncate: recipe.train.truncate,
             model: recipe.model.clone(),
             tokenizer_blake3: String::new(),
             temperature: None,
+            weights_blake3: None,
         };
         let model = Model::new(config, recipe.seed, None, device)?;
         Ok(Self {

@@ -1,0 +1,27 @@
+//! `taper export`: a model as an ONNX graph.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use candle_core::Device;
+use taper_train::{Model, onnx};
+
+/// What to write, and where.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExportArgs {
+    /// A run's folder, or a model directory.
+    run: PathBuf,
+
+    /// The file to write. The graph takes padded token ids and lengths, and gives logits and probabilities; the text is
+    /// cut into tokens with tokenizer.json before.
+    #[arg(long, value_name = "FILE")]
+    onnx: PathBuf,
+}
+
+pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode> {
+    let (model, _) = Model::open(&args.run, &Device::Cpu)?;
+    onnx::export(&model, &args.onnx)?;
+    println!("{}", args.onnx.display());
+    Ok(ExitCode::SUCCESS)
+}

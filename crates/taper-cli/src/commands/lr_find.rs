@@ -1,0 +1,74 @@
+//! `taper lr-find`: a learning rate by trial.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use taper_train::{DeviceChoice, RatePoint, RateRange, find_rate};
+
+use super::prepare;
+use super::train::plain_table;
+use crate::args::RecipeChoice;
+use crate::console::Console;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LrFindArgs {
+    #[command(flatten)]
+    choice: RecipeChoice,
+
+    /// Where to compute: auto, cpu, cuda or cuda:N.
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    device: DeviceChoice,
+
+    /// The first, smallest rate.
+    #[arg(long, default_value_t = 1e-5, value_name = "RATE")]
+    from: f64,
+
+    /// The last, largest rate.
+    #[arg(long, default_value_t = 1.0, value_name = "RATE")]
+    to: f64,
+
+    /// Steps between them.
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    steps: u32,
+
+    /// Prints every step as one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Rows of the table that is printed.
+const SHOWN: usize = 20;
+
+pub(crate) fn run(args: &LrFindArgs, data: &Path, console: &Console) -> Result<ExitCode> {
+    let device = args.device.open()?;
+    let recipe = prepare::recipe(&args.choice)?;
+    let prepared = prepare::run_stages(&args.choice, &recipe, data, console)?;
+    let range = RateRange { from: args.from, to: args.to, steps: args.steps };
+    let bar = console.bar(u64::from(args.steps), "{wide_bar} {pos}/{len} {msg}");
+    let trial = find_rate(&recipe, &prepared, &device, range, &mut |point: &RatePoint| {
+        bar.inc(1);
+        bar.set_message(format!("rate {:.1e}  loss {:.4}", point.rate, point.smoothed));
+        true
+    })?;
+    bar.finish_and_clear();
+    if args.json {
+        println!("{}", serde_json::to_string(&trial)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = plain_table();
+    table.set_header(["learning rate", "loss", "smoothed"]);
+    for point in trial.points.iter().step_by(trial.points.len().div_ceil(SHOWN).max(1)) {
+        let RatePoint { rate, loss, smoothed } = point;
+        table.add_row([format!("{rate:.2e}"), format!("{loss:.4}"), format!("{smoothed:.4}")]);
+    }
+    println!("{table}");
+    match (trial.steepest, trial.lowest_tenth) {
+        (Some(steepest), Some(tenth)) => println!(
+            "the loss fell fastest at {steepest:.1e}; a tenth of where it was lowest is {tenth:.1e}: try a rate \
+             between the two (`--set train.optimizer.learning_rate={steepest:.1e}`)"
+        ),
+        _ => println!("the loss never fell: try rates from lower on (`--from`)"),
+    }
+    Ok(ExitCode::SUCCESS)
+}

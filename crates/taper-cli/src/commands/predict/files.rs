@@ -1,0 +1,96 @@
+//! A file of texts to a file of predictions, with a bar.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use taper_corpus::{ColumnSettings, Format, SourceSettings, Texts};
+use taper_train::{AtomicFile, OutputFormat, PredictionWriter, Predictor};
+
+use super::{PredictArgs, Shown, is_standard};
+use crate::console::{Console, thousands};
+
+/// Rows between two moves of the bar.
+const MOVE: u64 = 256;
+
+pub(super) fn run(
+    args: &PredictArgs,
+    input: &Path,
+    format: Option<OutputFormat>,
+    predictor: &Predictor,
+    console: &Console,
+) -> Result<()> {
+    let mut texts = open(args, input)?;
+    match (&args.output, format) {
+        (Some(path), Some(format)) if is_standard(path) => {
+            let out = BufWriter::new(io::stdout());
+            write(args, Path::new("standard output"), out, format, predictor, &mut texts, console)?;
+        }
+        (Some(path), Some(format)) => {
+            let out = AtomicFile::create(path)?;
+            write(args, path, out, format, predictor, &mut texts, console)?.commit()?;
+        }
+        _ => {
+            let mut shown = Shown::new(args.json);
+            for prediction in predictor.predict_stream(&mut texts) {
+                shown.write(&prediction?.1)?;
+            }
+            shown.finish()?;
+        }
+    }
+    if texts.skipped() > 0 {
+        let (skipped, first) = (thousands(texts.skipped()), texts.first_problem().unwrap_or(""));
+        console.say(None, &format!("{skipped} rows skipped; the first: {first}"));
+    }
+    Ok(())
+}
+
+fn open(args: &PredictArgs, input: &Path) -> Result<Texts> {
+    let settings = SourceSettings {
+        format: args.input_format,
+        columns: ColumnSettings {
+            text: args.columns.clone(),
+            id: args.id_column.clone(),
+            ..ColumnSettings::default()
+        },
+        on_error: args.on_error,
+        ..SourceSettings::default()
+    };
+    if !is_standard(input) {
+        return Ok(Texts::open(input, &settings)?);
+    }
+    if !matches!(args.input_format, None | Some(Format::Text))
+        || settings.columns != ColumnSettings::default()
+    {
+        bail!("standard input is read as a text a line; for columns write a file and name it");
+    }
+    Ok(Texts::lines(Path::new("standard input"), io::stdin(), &settings)?)
+}
+
+/// Gives back what was written to.
+fn write<W: Write + Send>(
+    args: &PredictArgs,
+    name: &Path,
+    out: W,
+    format: OutputFormat,
+    predictor: &Predictor,
+    texts: &mut Texts,
+    console: &Console,
+) -> Result<W> {
+    let classes = &predictor.config().class_names;
+    let mut writer = PredictionWriter::new(name, out, format, classes, !args.no_text)?;
+    let bar = console.bar(0, "{spinner} {human_pos} rows, {per_sec}, {elapsed}");
+    let mut written = 0_u64;
+    for prediction in predictor.predict_stream(texts) {
+        let (text, prediction) = prediction?;
+        writer.write(text, prediction)?;
+        written += 1;
+        if written.is_multiple_of(MOVE) {
+            bar.set_position(written);
+        }
+    }
+    let out = writer.finish()?;
+    bar.finish_and_clear();
+    console.say(None, &format!("{} rows", thousands(written)));
+    Ok(out)
+}

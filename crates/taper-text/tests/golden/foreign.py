@@ -1,0 +1,93 @@
+"""Tokenizers as other projects train them, small, and the ids that Python gives with them.
+
+    python crates/taper-text/tests/golden/foreign.py      # with `pip install tokenizers==0.23.3`
+
+Writes foreign-*.tokenizer.json and foreign.python.json beside texts.json, on which they are trained and tried.
+"""
+
+import json
+from pathlib import Path
+
+import tokenizers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+HERE = Path(__file__).parent
+TEXTS = json.loads((HERE / "texts.json").read_text(encoding="utf-8"))
+
+
+def byte_level_bpe():
+    """As GPT-2: bytes, so nothing is unknown, and no padding."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    return tokenizer
+
+
+def bpe():
+    """With an unknown token, and truncation and padding set, as fine-tuned models leave them."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], limit_alphabet=40, show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.enable_truncation(max_length=8)
+    tokenizer.enable_padding(pad_id=1, pad_token="<pad>", length=8)
+    return tokenizer
+
+
+def word_piece():
+    """As BERT: [CLS] and [SEP] around every text."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=300,
+        special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
+        limit_alphabet=40,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", cls), ("[SEP]", sep)]
+    )
+    return tokenizer
+
+
+def unigram():
+    """As SentencePiece, with a token added after training."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=400, special_tokens=["<unk>"], unk_token="<unk>", show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.add_tokens(["Mr. Bean"])
+    return tokenizer
+
+
+def main():
+    made = {"byte-bpe": byte_level_bpe(), "bpe": bpe(), "word-piece": word_piece(), "unigram": unigram()}
+    golden = {"tokenizers": tokenizers.__version__}
+    for name, tokenizer in made.items():
+        path = HERE / f"foreign-{name}.tokenizer.json"
+        tokenizer.save(str(path), pretty=False)
+        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        encodings = [tokenizer.encode(text) for text in [*TEXTS, ""]]
+        golden[name] = [{"ids": encoding.ids, "tokens": encoding.tokens} for encoding in encodings]
+    text = json.dumps(golden, ensure_ascii=False, separators=(",", ":"))
+    (HERE / "foreign.python.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+//! A learning rate by trial: a range test, in which the rate grows with every step (Smith 2017).
+
+use candle_core::Device;
+use serde::Serialize;
+
+use crate::artifacts::Prepared;
+use crate::batch::epoch_batches;
+use crate::evaluate::Labelled;
+use crate::loss::Objective;
+use crate::model::{Model, ModelConfig};
+use crate::optimizer::Optimizer;
+use crate::recipe::Recipe;
+use crate::step::{LabelledBatch, step};
+use crate::{Error, Result};
+
+/// Which rates are tried.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateRange {
+    /// The first rate.
+    pub from: f64,
+    /// The last one.
+    pub to: f64,
+    /// Steps between them; the rate grows by the same factor at each.
+    pub steps: u32,
+}
+
+/// A step of the trial.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct RatePoint {
+    /// The learning rate of the step.
+    pub rate: f64,
+    /// The loss before it, in nats.
+    pub loss: f64,
+    /// The running mean of the losses, each weighing 0.98 of the next, corrected for its start at 0.
+    pub smoothed: f64,
+}
+
+/// What a trial found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RateTrial {
+    /// Every step, until the smoothed loss was four times its lowest, or no number.
+    pub points: Vec<RatePoint>,
+    /// The rate at which the smoothed loss fell fastest over the logarithm of the rate; `None` where it never fell.
+    pub steepest: Option<f64>,
+    /// A tenth of the rate at which the smoothed loss was lowest.
+    pub lowest_tenth: Option<f64>,
+}
+
+const SMOOTHING: f64 = 0.98;
+
+/// Trains a new model of the recipe on one batch after another, at a growing rate; `listen` hears every step and ends
+/// the trial by saying `false`. Schedule, averages and evaluations play no part.
+///
+/// # Errors
+/// If the range is empty.
+pub fn find_rate(
+    recipe: &Recipe,
+    prepared: &Prepared,
+    device: &Device,
+    range: RateRange,
+    listen: &mut dyn FnMut(&RatePoint) -> bool,
+) -> Result<RateTrial> {
+    let RateRange { from, to, steps } = range;
+    if !(from > 0.0 && from < to && to.is_finite() && steps > 1) {
+        return Err(Error::RecipeConflict {
+            message: format!(
+                "a trial of {steps} steps at rates from {from} to {to}; expected at least 2 steps from a rate above 0 \
+                 to a greater one"
+            ),
+        });
+    }
+    let manifest = prepared.manifest();
+    let (names, words) = (&manifest.class_names, manifest.vocabulary);
+    let config = ModelConfig::of_recipe(recipe, names, words, manifest.specials, String::new());
+    let view = config.view();
+    let model = Model::for_training(config, recipe, prepared.embeddings()?, device)?;
+    let mut optimizer = Optimizer::new(&recipe.train.optimizer);
+    let split = prepared.encoded("train")?;
+    let labelled = Labelled::new(&split, "train")?;
+    let lengths = labelled.lengths(view);
+    let objective = Objective::new(&recipe.train, &labelled.counts(&manifest.class_names));
+    let mut batches = (1..).flat_map(|epoch| epoch_batches(&lengths, recipe, epoch));
+
+    let mut points: Vec<RatePoint> = Vec::new();
+    let (mut mean, mut lowest) = (0.0, f64::INFINITY);
+    for number in 0..steps {
+        let share = f64::from(number) / f64::from(steps - 1);
+        let rate = from * (to / from).powf(share);
+        let group: Vec<LabelledBatch> = batches
+            .by_ref()
+            .take(recipe.train.accumulate)
+            .map(|rows| {
+                let (texts, labels) = labelled.batch(&rows);
+                Ok(LabelledBatch { tokens: view.batch(&texts)?, labels })
+            })
+            .collect::<Result<_>>()?;
+        let factor = rate / recipe.train.optimizer.learning_rate;
+        let report = step(&model, &mut optimizer, recipe, &objective, &group, factor)?;
+        if !report.is_finite() {
+            break;
+        }
+        mean = SMOOTHING * mean + (1.0 - SMOOTHING) * report.loss;
+        let smoothed = mean / (1.0 - SMOOTHING.powi(number as i32 + 1));
+        let point = RatePoint { rate, loss: report.loss, smoothed };
+        points.push(point);
+        lowest = smoothed.min(lowest);
+        if smoothed > 4.0 * lowest || !listen(&point) {
+            break;
+        }
+    }
+    Ok(RateTrial { steepest: steepest(&points), lowest_tenth: lowest_tenth(&points), points })
+}
+
+/// Where the smoothed loss falls fastest over a tenth of the steps: as many of them are the same factor of the rate
+/// everywhere. The first tenth is left out: the mean of a few losses jumps.
+fn steepest(points: &[RatePoint]) -> Option<f64> {
+    let width = points.len() / 10 + 1;
+    let windows = points.get(width - 1..)?.windows(width + 1);
+    let falls = windows.map(|part| (part[0].smoothed - part[width].smoothed, part[width / 2].rate));
+    let (fall, rate) = falls.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (fall > 0.0).then_some(rate)
+}
+
+fn lowest_tenth(points: &[RatePoint]) -> Option<f64> {
+    let lowest = points.iter().min_by(|a, b| a.smoothed.total_cmp(&b.smoothed))?;
+    Some(lowest.rate / 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(smoothed: &[f64]) -> Vec<RatePoint> {
+        let rates = (0..).map(|number| 10f64.powi(number - 5));
+        rates
+            .zip(smoothed)
+            .map(|(rate, &smoothed)| RatePoint { rate, loss: 0.0, smoothed })
+            .collect()
+    }
+
+    #[test]
+    fn the_steepest_fall_and_a_tenth_of_the_lowest() {
+        let found = points(&[0.7, 0.69, 0.5, 0.4, 0.9]);
+        assert_eq!(steepest(&found), Some(1e-4));
+        assert!((lowest_tenth(&found).unwrap_or(0.0) - 1e-3).abs() < 1e-12);
+        assert_eq!(steepest(&points(&[0.5, 0.6])), None);
+        assert_eq!(steepest(&[]), None);
+        assert_eq!(lowest_tenth(&[]), None);
+    }
+}

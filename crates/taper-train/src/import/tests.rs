@@ -1,0 +1,124 @@
+//! What a `state_dict` may be, and what each that is none of ours is told.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::recognise::{Recognised, recognise, rename};
+use crate::recipe::Pooling;
+
+type Tensors = BTreeMap<String, Tensor>;
+
+fn of(shapes: &[(&str, &[usize])]) -> Tensors {
+    let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F64, &Device::Cpu).unwrap();
+    shapes.iter().map(|(name, shape)| ((*name).to_owned(), zeros(shape))).collect()
+}
+
+/// An embedding of 9 x 3, an LSTM of 5, a linear layer to 1 logit.
+fn plain() -> Tensors {
+    of(&[
+        ("emb.weight", &[9, 3]),
+        ("enc.lstm.weight_ih_l0", &[20, 3]),
+        ("enc.lstm.weight_hh_l0", &[20, 5]),
+        ("enc.lstm.bias_ih_l0", &[20]),
+        ("enc.lstm.bias_hh_l0", &[20]),
+        ("out.weight", &[1, 5]),
+        ("out.bias", &[1]),
+    ])
+}
+
+fn with(change: &[(&str, Option<&[usize]>)]) -> Tensors {
+    let mut tensors = plain();
+    for (name, shape) in change {
+        match shape {
+            Some(shape) => tensors.extend(of(&[(name, shape)])),
+            None => {
+                tensors.remove(*name).unwrap();
+            }
+        }
+    }
+    tensors
+}
+
+fn last(tensors: Tensors) -> Result<Recognised, String> {
+    recognise(tensors, Some(Pooling::Last), 2)
+}
+
+#[test]
+fn names_and_shapes_tell_the_network() {
+    let found = last(plain()).unwrap();
+    assert_eq!((found.vocabulary_size, found.dimensions, found.hidden_size), (9, 3, 5));
+    assert_eq!((found.num_layers, found.bidirectional, found.pooling), (1, false, Pooling::Last));
+    let names: Vec<&str> = found.tensors.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "embedding.weight",
+            "fc.bias",
+            "fc.weight",
+            "rnn.bias_hh_l0",
+            "rnn.bias_ih_l0",
+            "rnn.weight_hh_l0",
+            "rnn.weight_ih_l0"
+        ]
+    );
+    assert!(found.tensors.values().all(|tensor| tensor.dtype() == DType::F32));
+
+    let wide = with(&[("out.weight", Some(&[4, 15])), ("out.bias", Some(&[4]))]);
+    assert_eq!(recognise(wide, None, 4).unwrap().pooling, Pooling::Concat);
+}
+
+#[test]
+fn what_is_no_such_classifier_is_named() {
+    for (tensors, parts) in [
+        (of(&[("fc.weight", &[1, 5])]), &["no LSTM", "fc.weight [1, 5]"][..]),
+        (
+            with(&[("b.weight_ih_l0", Some(&[20, 3]))]),
+            &["several recurrent modules", "b, enc.lstm"],
+        ),
+        (with(&[("enc.lstm.weight_hh_l0", Some(&[15, 5]))]), &["[15, 5]", "[20, 5]", "GRU"]),
+        (with(&[("enc.lstm.weight_hh_l0", Some(&[5, 5]))]), &["[5, 5]", "plain RNN"]),
+        (with(&[("enc.lstm.weight_hh_l0", None)]), &["weight_hh_l0", "nothing"]),
+        (with(&[("enc.lstm.weight_hh_l0", Some(&[20]))]), &["weight_hh_l0", "[20]"]),
+        (with(&[("enc.lstm.weight_hr_l0", Some(&[2, 5]))]), &["weight_hr_l0", "projection"]),
+        (with(&[("enc.lstm.bias_hh_l0", Some(&[5]))]), &["bias_hh_l0", "[5]", "[20]"]),
+        (
+            with(&[("enc.lstm.weight_ih_l0_reverse", Some(&[20, 3]))]),
+            &["lacks", "weight_hh_l0_reverse"],
+        ),
+        (with(&[("emb.weight", None)]), &["embedding.weight", "[any, 3]"]),
+        (
+            with(&[("other.weight", Some(&[4, 3]))]),
+            &["several", "emb.weight, other.weight", "rename"],
+        ),
+        (with(&[("fc.weight", Some(&[1, 7]))]), &["fc.weight", "[1, 7]", "[any, 5] or [any, 15]"]),
+        (with(&[("out.weight", Some(&[1, 6]))]), &["fc.weight", "out.weight [1, 6]"]),
+        (with(&[("norm.weight", Some(&[5]))]), &["no part", "norm.weight [5]"]),
+        (with(&[("out.bias", Some(&[3]))]), &["out.bias", "[3]", "[1]"]),
+        (
+            with(&[("out.weight", Some(&[3, 5])), ("out.bias", Some(&[3]))]),
+            &["3 classes", "2 names"],
+        ),
+        (with(&[("out.weight", Some(&[1, 15]))]), &["15 features", "concat"]),
+    ] {
+        let message = last(tensors).unwrap_err();
+        for part in parts {
+            assert!(message.contains(part), "{message:?} lacks {part:?}");
+        }
+    }
+    let message = recognise(plain(), None, 2).unwrap_err();
+    assert!(message.contains("--pooling"), "{message}");
+}
+
+#[test]
+fn renaming_takes_whole_modules_and_no_more() {
+    let mut tensors = with(&[("outer", Some(&[1]))]);
+    rename(&mut tensors, "out", "fc").unwrap();
+    assert!(tensors.contains_key("fc.weight") && tensors.contains_key("fc.bias"));
+    assert!(tensors.contains_key("outer"));
+    let message = rename(&mut tensors, "head", "fc").unwrap_err();
+    assert!(message.contains("`head`") && message.contains("emb.weight [9, 3]"), "{message}");
+    let message = rename(&mut tensors, "emb", "fc").unwrap_err();
+    assert!(message.contains("fc.weight already"), "{message}");
+}
