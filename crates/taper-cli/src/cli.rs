@@ -15,6 +15,7 @@ use crate::commands::import::ImportArgs;
 use crate::commands::inspect::InspectArgs;
 use crate::commands::lr_find::LrFindArgs;
 use crate::commands::predict::PredictArgs;
+use crate::commands::report::ReportArgs;
 
 /// Trains, explains and ships LSTM text classifiers.
 ///
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Fits a run's temperature on its validation split again, so that probabilities mean what they say.
     Calibrate(CalibrateArgs),
+    /// Writes a run's report.html and plots again, also while it trains.
+    Report(ReportArgs),
     /// Classifies texts with a trained model: a few, or files of any size.
     Predict(PredictArgs),
     /// Writes a trained model as a graph that other runtimes run.

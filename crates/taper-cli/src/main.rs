@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod console;
 mod environment;
+mod machine;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Evaluate(command) => commands::evaluate::run(&command, &console),
         Command::Compare(command) => commands::compare::run(&command, &console),
         Command::Calibrate(command) => commands::calibrate::run(&command, &console),
+        Command::Report(command) => commands::report::run(&command, &console),
         Command::Predict(command) => commands::predict::run(&command, &console),
         Command::Export(command) => commands::export::run(&command),
         Command::Import(command) => commands::import::run(&command),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use taper_lstm::weights;
 
 use crate::average::Average;
+use crate::dynamics::EpochDynamics;
 use crate::evaluate::Evaluation;
 use crate::metrics::Tally;
 use crate::model::Model;
@@ -24,6 +25,7 @@ const STATE: &str = "state.json";
 const WEIGHTS: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const AVERAGE: &str = "average.safetensors";
+const DYNAMICS: &str = "dynamics.safetensors";
 
 /// Where a run stands between two steps. There is no generator state: randomness is a function of
 /// the seed and these numbers.
@@ -90,6 +92,8 @@ pub struct Parts<'a> {
     pub optimizer: &'a mut Optimizer,
     /// The averaged weights, where the recipe has them.
     pub average: Option<&'a Average>,
+    /// What the epoch so far gave each training row.
+    pub dynamics: &'a mut EpochDynamics,
 }
 
 /// The `checkpoints` folder of a run.
@@ -140,6 +144,10 @@ impl Checkpoints {
         if let Some(average) = parts.average {
             average.model.save_weights(&at(AVERAGE))?;
             names.push(AVERAGE);
+        }
+        if progress.batches > 0 {
+            parts.dynamics.save(&at(DYNAMICS))?;
+            names.push(DYNAMICS);
         }
         let mut files = BTreeMap::new();
         for name in names {
@@ -250,6 +258,18 @@ impl Checkpoints {
             // A recipe that averages only from here on starts at the weights as they are.
             let file = if state.files.contains_key(AVERAGE) { AVERAGE } else { WEIGHTS };
             average.model.load_weights(&folder.join(file))?;
+        }
+        if state.files.contains_key(DYNAMICS) {
+            let path = folder.join(DYNAMICS);
+            let found = EpochDynamics::load(&path)?;
+            if found.len() != parts.dynamics.len() {
+                let (found, rows) = (found.len(), parts.dynamics.len());
+                return Err(Error::run(
+                    &path,
+                    format!("of {found} training rows; there are {rows}"),
+                ));
+            }
+            *parts.dynamics = found;
         }
         Ok(Some((state.progress, state.metrics_len)))
     }

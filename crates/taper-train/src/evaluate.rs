@@ -3,7 +3,7 @@
 mod scored;
 
 use candle_core::Tensor;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::artifacts::EncodedSplit;
 use crate::batch::{View, sorted_batches};
@@ -28,7 +28,13 @@ pub struct Evaluation {
     /// Mean of the batches' accuracies, as the tutorial prints it.
     pub mean_batch_accuracy: f64,
     /// Mean loss of a text, in nats.
+    #[serde(deserialize_with = "or_nan")]
     pub loss: f64,
+}
+
+/// JSON has no infinity and no NaN: they are written as null.
+fn or_nan<'de, D: Deserializer<'de>>(number: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(number)?.unwrap_or(f64::NAN))
 }
 
 /// Evaluates every labelled text of a split; `progress` hears the rows done and the rows in all, and

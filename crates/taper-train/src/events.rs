@@ -1,15 +1,22 @@
 //! What happens during training: for bars and tables, and, a line of JSON each, for `metrics.jsonl`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::evaluate::Evaluation;
 use crate::recipe::Difference;
+use crate::session::Session;
 
 /// Something that happened; `metrics.jsonl` holds them in this order and shape, tagged by `event`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TrainEvent {
+    /// A process begins to train, or goes on after a resume.
+    Session {
+        /// Which program, where.
+        #[serde(flatten)]
+        session: Session,
+    },
     /// An epoch begins, or goes on after a resume.
     EpochStarted {
         /// From 1.

@@ -76,6 +76,27 @@ impl Objective {
     }
 }
 
+/// What a model gave a text's label.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verdict {
+    /// Probability of the label.
+    pub probability: f32,
+    /// Whether the label is the most probable class.
+    pub correct: bool,
+}
+
+/// What every row's label was given.
+pub fn verdicts(logits: &Tensor, labels: &[u32]) -> Result<Vec<Verdict>> {
+    let rows: Vec<Vec<f32>> = class_logits(logits)?.to_vec2()?;
+    let verdict = |(row, &label): (&Vec<f32>, &u32)| {
+        let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f32 = row.iter().map(|logit| (logit - highest).exp()).sum();
+        let probability = (row[label as usize] - highest).exp() / sum;
+        Verdict { probability, correct: largest(row) == label }
+    };
+    Ok(rows.iter().zip(labels).map(verdict).collect())
+}
+
 /// Probability of every class, `[batch, classes]`.
 pub fn probabilities(logits: &Tensor) -> Result<Vec<Vec<f32>>> {
     Ok(candle_nn::ops::softmax(&class_logits(logits)?, D::Minus1)?.to_vec2()?)
@@ -169,5 +190,14 @@ mod tests {
         assert_eq!(predicted_classes(&three).unwrap(), [1, 0]);
         let probabilities = probabilities(&one).unwrap();
         assert!((probabilities[1][1] - 0.622_459_3).abs() < 1e-6);
+        let found = verdicts(&one, &[1, 1, 0]).unwrap();
+        assert_eq!(
+            found.iter().map(|verdict| verdict.correct).collect::<Vec<_>>(),
+            [false, true, true]
+        );
+        assert!(
+            (found[1].probability - 0.622_459_3).abs() < 1e-6
+                && (found[2].probability - 0.5).abs() < 1e-6
+        );
     }
 }

@@ -15,6 +15,7 @@ use crate::lock::{self, Lock};
 use crate::manifest::Stage;
 use crate::model::{self, ModelConfig};
 use crate::recipe::Difference;
+use crate::session::Session;
 use crate::step::StepReport;
 use crate::{Error, Recipe, Result, atomic, fingerprint};
 
@@ -30,6 +31,7 @@ pub struct Run {
     recipe: Recipe,
     metrics: File,
     changes: Vec<Difference>,
+    session: Option<Session>,
     _lock: Lock,
 }
 
@@ -74,6 +76,7 @@ impl Run {
             folder: folder.into(),
             recipe: recipe.clone(),
             changes: Vec::new(),
+            session: None,
             _lock: lock,
         })
     }
@@ -99,7 +102,7 @@ impl Run {
         let recipe = Self::recipe_of(folder)?;
         let lock = Lock::exclusive(folder)?;
         let (metrics, changes) = (open_metrics(folder)?, Vec::new());
-        Ok(Self { metrics, folder: folder.into(), recipe, changes, _lock: lock })
+        Ok(Self { metrics, folder: folder.into(), recipe, changes, session: None, _lock: lock })
     }
 
     /// Opens a run to go on with it by another recipe: from the checkpoint of this name, or the newest.
@@ -148,6 +151,15 @@ impl Run {
     /// What [`Self::open_changed`] changed; empty from the second call on.
     pub(crate) fn take_changes(&mut self) -> Vec<Difference> {
         std::mem::take(&mut self.changes)
+    }
+
+    /// Says which process and machine trains it from here on: for `metrics.jsonl` and the report.
+    pub fn begin_session(&mut self, session: Session) {
+        self.session = Some(session);
+    }
+
+    pub(crate) fn take_session(&mut self) -> Option<Session> {
+        self.session.take()
     }
 
     /// The recipe of the run in `folder`.
@@ -246,9 +258,14 @@ impl Run {
         Ok(path)
     }
 
+    /// The checkpoints of the run in `folder`.
+    pub(crate) fn checkpoints_of(folder: &Path) -> Checkpoints {
+        Checkpoints::new(folder.join("checkpoints"))
+    }
+
     /// Its checkpoints.
     pub fn checkpoints(&self) -> Checkpoints {
-        Checkpoints::new(self.folder.join("checkpoints"))
+        Self::checkpoints_of(&self.folder)
     }
 
     /// Adds a line to `metrics.jsonl`.

@@ -3,9 +3,8 @@
 use taper_lstm::TokenBatch;
 
 use crate::Result;
-use crate::evaluate::count_correct;
 use crate::gradients::Gradients;
-use crate::loss::{Objective, predicted_classes};
+use crate::loss::{Objective, Verdict, verdicts};
 use crate::model::Model;
 use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
@@ -20,17 +19,22 @@ pub struct LabelledBatch {
 }
 
 /// What a step saw.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StepReport {
     /// Mean loss of the texts before the step, in nats: what the objective lowers.
     pub loss: f64,
-    /// Texts that were right before the step.
-    pub correct: usize,
+    /// What each text's label was given before the step.
+    pub verdicts: Vec<Verdict>,
     /// L2 norm of the gradient over all parameters, before clipping.
     pub gradient_norm: f64,
 }
 
 impl StepReport {
+    /// Texts that were right before the step.
+    pub fn correct(&self) -> usize {
+        self.verdicts.iter().filter(|verdict| verdict.correct).count()
+    }
+
     /// Whether the step was taken: not if the loss or the gradient is infinite or no number.
     pub fn is_finite(&self) -> bool {
         self.loss.is_finite() && self.gradient_norm.is_finite()
@@ -53,12 +57,12 @@ pub fn step(
     // Each batch of a run has its own dropout masks.
     let first = optimizer.steps() * recipe.train.accumulate as u32;
     let mut gradients: Option<Gradients> = None;
-    let mut report = StepReport { loss: 0.0, correct: 0, gradient_norm: 0.0 };
+    let mut report = StepReport { loss: 0.0, verdicts: Vec::new(), gradient_norm: 0.0 };
     for (number, LabelledBatch { tokens, labels }) in (first..).zip(batches) {
         let output = model.classifier.forward_train(tokens, recipe.seed, number)?;
         let loss = objective.loss(&output.logits, labels, total)?;
         report.loss += f64::from(loss.to_scalar::<f32>()?);
-        report.correct += count_correct(&predicted_classes(&output.logits)?, labels);
+        report.verdicts.extend(verdicts(&output.logits, labels)?);
         let collected = Gradients::collect(output.backward(&loss)?, &model.vars(), frozen);
         gradients = Some(match gradients {
             None => collected,

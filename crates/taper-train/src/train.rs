@@ -1,5 +1,7 @@
 //! The training loop.
 
+mod finish;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -10,9 +12,8 @@ use taper_lstm::Quantization;
 use crate::artifacts::{EncodedSplit, Prepared};
 use crate::average::Average;
 use crate::batch::{drop_words, epoch_batches};
-use crate::calibrate::{VALIDATION, calibrate};
-use crate::card;
 use crate::checkpoint::{Parts, Progress, policy};
+use crate::dynamics::{self, EpochDynamics};
 use crate::evaluate::{Evaluation, Labelled, evaluate};
 use crate::events::TrainEvent;
 use crate::inference::Inference;
@@ -24,6 +25,7 @@ use crate::run::Run;
 use crate::schedule;
 use crate::step::{LabelledBatch, StepReport, step};
 use crate::stopping::patience_is_out;
+use crate::tensorboard;
 use crate::{Error, Result};
 
 /// How a call of [`train`] ended.
@@ -82,6 +84,7 @@ pub fn train(
             return trainer.interrupted();
         }
         trainer.checkpoint()?;
+        tensorboard::write(trainer.run.folder())?;
     }
 }
 
@@ -97,6 +100,8 @@ struct Trainer<'a> {
     average: Option<Average>,
     optimizer: Optimizer,
     progress: Progress,
+    /// What the epoch so far gave each training row.
+    dynamics: EpochDynamics,
     /// Since the last addition to `progress.seconds`.
     clock: Instant,
     /// Optimizer steps at the last checkpoint.
@@ -125,11 +130,18 @@ impl<'a> Trainer<'a> {
         };
         let mut optimizer = Optimizer::new(&recipe.train.optimizer);
         let checkpoints = run.checkpoints();
-        let mut parts =
-            Parts { model: &model, optimizer: &mut optimizer, average: average.as_ref() };
+        let rows = prepared.manifest().split(prepared.folder(), "train")?.rows;
+        let mut dynamics = EpochDynamics::new(rows as usize);
+        let mut parts = Parts {
+            model: &model,
+            optimizer: &mut optimizer,
+            average: average.as_ref(),
+            dynamics: &mut dynamics,
+        };
         let restored = checkpoints.restore(checkpoint, &mut parts)?;
         let (progress, metrics_len) = restored.unwrap_or_default();
         run.truncate_metrics(metrics_len)?;
+        dynamics::forget_after(run.folder(), progress.epochs)?;
         if recipe.train.select == Select::Best
             && let Some(best) = checkpoints.best_weights(&progress)
         {
@@ -137,11 +149,14 @@ impl<'a> Trainer<'a> {
             run.adopt_weights(&best)?;
         }
         let (clock, saved) = (Instant::now(), progress.steps);
-        let changes = run.take_changes();
+        let (session, changes) = (run.take_session(), run.take_changes());
         #[rustfmt::skip]
         let mut trainer = Self {
-            run, recipe, prepared, stop, listen, model, average, optimizer, progress, clock, saved,
+            run, recipe, prepared, stop, listen, model, average, optimizer, progress, dynamics, clock, saved,
         };
+        if let Some(session) = session {
+            trainer.emit(&TrainEvent::Session { session })?;
+        }
         if !changes.is_empty() {
             trainer.emit(&TrainEvent::RecipeChanged { changes })?;
         }
@@ -209,7 +224,10 @@ impl<'a> Trainer<'a> {
             }
             let rows = learned.iter().map(|batch| batch.labels.len()).sum();
             let tokens = learned.iter().map(|batch| batch.tokens.packing().total()).sum();
-            self.progress.tally.add(rows, report.correct, tokens, report.loss);
+            let correct = report.correct();
+            self.progress.tally.add(rows, correct, tokens, report.loss);
+            let places = group.iter().flatten().map(|&at| labelled.row(at));
+            self.dynamics.record(places, &report.verdicts);
             self.progress.batches += group.len();
             self.progress.steps += 1;
             self.emit(&TrainEvent::Step {
@@ -217,7 +235,7 @@ impl<'a> Trainer<'a> {
                 batch: self.progress.batches,
                 step: self.progress.steps,
                 loss: report.loss,
-                accuracy: report.correct as f64 / rows as f64,
+                accuracy: correct as f64 / rows as f64,
                 gradient_norm: report.gradient_norm,
                 learning_rate: rate * self.recipe.train.optimizer.learning_rate,
                 tokens,
@@ -237,6 +255,8 @@ impl<'a> Trainer<'a> {
             seconds: started.elapsed().as_secs_f64(),
         })?;
         (self.progress.epochs, self.progress.batches) = (epoch, 0);
+        self.dynamics.keep(self.run.folder(), epoch)?;
+        self.dynamics = EpochDynamics::new(self.dynamics.len());
         Ok(true)
     }
 
@@ -325,8 +345,12 @@ impl<'a> Trainer<'a> {
         (self.clock, self.saved) = (Instant::now(), self.progress.steps);
         let len = self.run.metrics_len()?;
         let (checkpoints, policy) = (self.run.checkpoints(), &self.recipe.train.checkpoint);
-        let optimizer = &mut self.optimizer;
-        let parts = Parts { model: &self.model, optimizer, average: self.average.as_ref() };
+        let parts = Parts {
+            model: &self.model,
+            optimizer: &mut self.optimizer,
+            average: self.average.as_ref(),
+            dynamics: &mut self.dynamics,
+        };
         let name = checkpoints.save(&self.progress, len, &parts, policy)?;
         (self.listen)(&TrainEvent::Checkpointed { name: name.clone() });
         Ok(name)
@@ -334,66 +358,6 @@ impl<'a> Trainer<'a> {
 
     fn interrupted(mut self) -> Result<Outcome> {
         Ok(Outcome::Interrupted { checkpoint: self.checkpoint()? })
-    }
-
-    /// Puts the chosen weights in place, and reads the test split once.
-    fn finish(mut self) -> Result<Outcome> {
-        let weights = self.run.weights_path();
-        let best_epoch = match self.recipe.train.select {
-            Select::Last => {
-                self.judged().save_weights(&weights)?;
-                self.progress.epochs
-            }
-            Select::Best => {
-                self.judged().load_weights(&weights)?;
-                self.progress.best.unwrap_or(self.progress.epochs)
-            }
-        };
-        if !self.calibrate()? {
-            return self.interrupted();
-        }
-        let test = match self.prepared.manifest().splits.get("test") {
-            Some(split) if split.unlabelled < split.rows => {
-                let split = self.prepared.encoded("test")?;
-                let Some(evaluation) = self.evaluate(&split, "test")? else {
-                    return self.interrupted();
-                };
-                Some(evaluation)
-            }
-            _ => None,
-        };
-        // As it is on the disk: with the temperature.
-        self.run.model_config()?.seal(self.run.folder())?;
-        let seconds = self.progress.seconds + self.clock.elapsed().as_secs_f64();
-        let run = self.run.folder().to_owned();
-        let summary = Summary { run, seconds, best_epoch, test };
-        let card = card::write(
-            &self.recipe,
-            &self.model,
-            self.prepared,
-            best_epoch,
-            summary.test.as_ref(),
-        );
-        self.run.write_card(&card)?;
-        Ok(Outcome::Finished(summary))
-    }
-
-    /// Fits the temperature where there is a validation split; `false` if it was asked to stop.
-    fn calibrate(&mut self) -> Result<bool> {
-        let inference = Inference::new(&self.model, Quantization::F32)?;
-        let (listen, stop, batch_size) =
-            (&mut *self.listen, self.stop, self.recipe.train.batch_size);
-        let fitted = calibrate(
-            self.run.folder(),
-            &inference,
-            self.prepared,
-            batch_size,
-            &mut |rows, total| {
-                listen(&TrainEvent::Evaluating { split: VALIDATION.to_owned(), rows, total });
-                !stop.load(Ordering::Relaxed)
-            },
-        )?;
-        Ok(fitted.is_some())
     }
 
     fn emit(&mut self, event: &TrainEvent) -> Result<()> {

@@ -31,6 +31,7 @@ pub(crate) fn run(args: &TrainArgs, data: &Path, console: &Console) -> Result<Ex
         (Run::create(&folder, &recipe, &prepared)?, prepared)
     };
     first_screen(&run, &prepared, &device, console)?;
+    run.begin_session(crate::machine::session(&device));
 
     let stop = Arc::new(AtomicBool::new(false));
     let asked = stop.clone();
@@ -139,7 +140,10 @@ fn report(summary: &Summary, json: bool) {
     if let Some(test) = test {
         println!("{}", table(&[("test", test.clone())]));
     }
-    println!("epoch {best_epoch}, {seconds:.1} s; the model is in {}", run.display());
+    println!(
+        "epoch {best_epoch}, {seconds:.1} s; the model and report.html are in {}",
+        run.display()
+    );
 }
 
 /// Evaluations, a row each.

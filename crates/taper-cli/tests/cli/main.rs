@@ -7,5 +7,6 @@ mod doctor;
 mod inspect;
 mod judging;
 mod own_data;
+mod report;
 mod resume;
 mod taper;

@@ -127,6 +127,10 @@ fn killed_twenty_times_it_ends_with_the_bits_of_one_piece() {
     let outcome = resume(&out);
     assert_eq!(outcome["test"], expected["test"]);
     assert!(weights(&out) == weights(&whole), "killed twenty times and resumed, other bits");
+    for epoch in ["epoch-00001.safetensors", "epoch-00002.safetensors"] {
+        let dynamics = |run: &Path| fs::read(run.join("dynamics").join(epoch)).unwrap();
+        assert!(dynamics(&out) == dynamics(&whole), "{epoch}: other bits");
+    }
     assert_eq!(steps(&out), total, "a line for every step, none twice");
     assert!(checkpoints(&out).len() <= 3, "{:?}", checkpoints(&out));
 }

@@ -4,22 +4,19 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::diagnosis::{Diagnosis, Severity, SplitDiagnosis};
-use super::plot::{self, escape};
+use crate::html::{Table, escape};
+use crate::plot::{Axis, Chart, Look, VARIABLES, bars};
 use crate::{Result, atomic};
 
 const STYLE: &str = "
-:root{color-scheme:light dark;--bg:#fff;--ink:#1d2330;--soft:#667;--line:#d5d8e0;--leak:#b3261e;--warning:#8a5a00;--note:#39618f;
---k0:#7fa8d9;--k1:#e6a96b;--k2:#8fc08a;--k3:#c79bd1;--k4:#b9b9b9}
-@media (prefers-color-scheme:dark){:root{--bg:#14171d;--ink:#e4e7ee;--soft:#9aa3b2;--line:#333a47;--leak:#ff8a80;--warning:#f2c16b;
---note:#8fb8ea;--k0:#3f6ea8;--k1:#a0642a;--k2:#4a7f46;--k3:#7f5390;--k4:#666}}
+:root{--leak:#b3261e;--warning:#8a5a00;--note:#39618f}
+@media (prefers-color-scheme:dark){:root{--leak:#ff8a80;--warning:#f2c16b;--note:#8fb8ea}}
 body{background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}p{color:var(--soft)}
 .scroll{overflow-x:auto}table{border-collapse:collapse}td,th{padding:.2rem .7rem;border-bottom:1px solid var(--line);text-align:right}
-td:first-child,th:first-child{text-align:left}ul{padding-left:1.2rem}li span{font-weight:600}
+th:first-child{text-align:left}tbody th{font-weight:inherit}ul{padding-left:1.2rem}li span{font-weight:600}
 .leak span{color:var(--leak)}.warning span{color:var(--warning)}.note span{color:var(--note)}code{font-size:.85em}
-svg{width:100%;height:auto;max-width:680px}svg text{fill:var(--ink);font-size:12px}.axis{fill:none;stroke:var(--soft)}
-.line{fill:none;stroke-width:2}.c0{fill:var(--k0)}.c1{fill:var(--k1)}.c2{fill:var(--k2)}.c3{fill:var(--k3)}.c4{fill:var(--k4)}
-.l0{stroke:var(--k0)}.l1{stroke:var(--k1)}.l2{stroke:var(--k2)}.l3{stroke:var(--k3)}.l4{stroke:var(--k4)}
+svg{width:100%;height:auto;max-width:680px;margin:.8rem 0}.chart svg{max-width:34rem}
 ";
 
 /// Writes [`page`] to a file: whole, or as it was before.
@@ -37,7 +34,7 @@ pub fn page(diagnosis: &Diagnosis) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>Data doctor: {title}</title>\
-         <style>{STYLE}</style></head><body>\n<h1>Data doctor: {title}</h1>\n"
+         <style>{VARIABLES}{STYLE}</style></head><body>\n<h1>Data doctor: {title}</h1>\n"
     );
     findings(&mut page, diagnosis);
     sizes(&mut page, diagnosis);
@@ -106,7 +103,7 @@ fn sizes(page: &mut String, diagnosis: &Diagnosis) {
         rows.push((split.split.clone(), parts));
     }
     page.push_str(&table.finish());
-    page.push_str(&plot::bars(&rows));
+    page.push_str(&bars("Classes of every split", &rows).inline());
 }
 
 fn shared(page: &mut String, diagnosis: &Diagnosis) {
@@ -133,11 +130,13 @@ fn shared(page: &mut String, diagnosis: &Diagnosis) {
         let bins = diagnosis.similarities.len();
         let least = diagnosis.near_threshold;
         let tick = |part: usize| {
-            (bins * part / 4, format!("{:.2}", least + (1.0 - least) * part as f64 / 4.0))
+            let at = (bins * part / 5) as f64;
+            (at, format!("{:.2}", least + (1.0 - least) * part as f64 / 5.0))
         };
         page.push_str("<p>All near-duplicates by Jaccard index.</p>\n");
         let series = [("near-duplicates".to_owned(), diagnosis.similarities.clone())];
-        page.push_str(&plot::lines(&series, &[0, 1, 2, 3, 4].map(tick)));
+        let axis = Axis::new("Jaccard index").ticks([0, 1, 2, 3, 4, 5].map(tick).to_vec());
+        shares(page, "Near-duplicates", axis, &series);
     }
 }
 
@@ -167,9 +166,8 @@ fn lengths(page: &mut String, diagnosis: &Diagnosis) {
         .iter()
         .map(|split| (split.split.clone(), split.lengths.histogram.clone()))
         .collect();
-    let ticks: Vec<(usize, String)> =
-        (0..16).map(|bits| (2 * bits, (1_u64 << bits).to_string())).collect();
-    page.push_str(&plot::lines(&series, &ticks));
+    let ticks = (0..16).map(|bits| (f64::from(2 * bits), (1_u64 << bits).to_string())).collect();
+    shares(page, "Texts by length", Axis::new("tokens").ticks(ticks), &series);
     page.push_str(
         "<p>Lost where texts are cut short: share of tokens (texts that are longer).</p>\n",
     );
@@ -204,7 +202,7 @@ fn coverage(page: &mut String, diagnosis: &Diagnosis) {
         ];
         (split.split.clone(), parts)
     });
-    page.push_str(&plot::bars(&rows.collect::<Vec<_>>()));
+    page.push_str(&bars("Tokens that are known", &rows.collect::<Vec<_>>()).inline());
 }
 
 fn drift(page: &mut String, diagnosis: &Diagnosis) {
@@ -230,35 +228,14 @@ fn percent(part: u64, whole: u64) -> String {
     format!("{:.1} %", 100.0 * part as f64 / (whole as f64).max(1.0))
 }
 
-/// A table that scrolls by itself where the window is narrow.
-struct Table {
-    head: String,
-    rows: String,
-}
-
-impl Table {
-    fn new(columns: &[&str]) -> Self {
-        let mut table = Self { head: String::new(), rows: String::new() };
-        for column in columns {
-            table.head(column);
-        }
-        table
+/// Series over bins, each as a share of its own total.
+fn shares(page: &mut String, title: &str, bins: Axis, series: &[(String, Vec<u64>)]) {
+    let mut chart = Chart::new(title, bins, Axis::new("share").percent());
+    for (name, counts) in series {
+        let total = counts.iter().sum::<u64>().max(1) as f64;
+        let points = counts.iter().enumerate();
+        let points = points.map(|(bin, count)| [bin as f64, *count as f64 / total]).collect();
+        chart = chart.with(name, Look::Outline(1.0), points);
     }
-
-    fn head(&mut self, column: &str) {
-        let _ = write!(self.head, "<th>{}</th>", escape(column));
-    }
-
-    fn row(&mut self, name: &str, cells: &[String]) {
-        let _ = write!(self.rows, "<tr><td>{}</td>", escape(name));
-        for cell in cells {
-            let _ = write!(self.rows, "<td>{}</td>", escape(cell));
-        }
-        self.rows.push_str("</tr>\n");
-    }
-
-    fn finish(self) -> String {
-        let Self { head, rows } = self;
-        format!("<div class=\"scroll\"><table><tr>{head}</tr>\n{rows}</table></div>\n")
-    }
+    let _ = writeln!(page, "<div class=\"chart\">{}</div>", chart.draw().inline());
 }

@@ -13,7 +13,6 @@ mod diagnosis;
 mod examples;
 mod findings;
 mod html;
-mod plot;
 mod shared;
 #[cfg(test)]
 mod tests;

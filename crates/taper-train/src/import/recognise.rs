@@ -147,7 +147,8 @@ fn lstm(tensors: &mut Tensors) -> Result<Lstm> {
     }
     let dimensions = dims(FIRST).and_then(|dims| dims.last().copied()).unwrap_or(0);
     let directions = if dims("weight_ih_l0_reverse").is_some() { 2 } else { 1 };
-    let num_layers = (0..=tensors.len()).take_while(|k| dims(&format!("weight_ih_l{k}")).is_some()).count();
+    let num_layers =
+        (0..=tensors.len()).take_while(|k| dims(&format!("weight_ih_l{k}")).is_some()).count();
     let suffixes = &["", "_reverse"][..directions];
     let mut taken = Tensors::new();
     for layer in 0..num_layers {
