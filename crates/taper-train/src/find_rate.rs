@@ -1,5 +1,7 @@
 //! A learning rate by trial: a range test, in which the rate grows with every step (Smith 2017).
 
+use std::path::Path;
+
 use candle_core::Device;
 use serde::Serialize;
 
@@ -9,9 +11,10 @@ use crate::evaluate::Labelled;
 use crate::loss::Objective;
 use crate::model::{Model, ModelConfig};
 use crate::optimizer::Optimizer;
+use crate::plot::{Axis, Chart, Look};
 use crate::recipe::Recipe;
 use crate::step::{LabelledBatch, step};
-use crate::{Error, Result};
+use crate::{Error, Result, atomic};
 
 /// Which rates are tried.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,6 +47,26 @@ pub struct RateTrial {
     pub steepest: Option<f64>,
     /// A tenth of the rate at which the smoothed loss was lowest.
     pub lowest_tenth: Option<f64>,
+}
+
+impl RateTrial {
+    /// The losses over the rates, as an SVG file's text.
+    pub fn svg(&self) -> String {
+        let line = |of: fn(&RatePoint) -> f64| {
+            self.points.iter().map(|point| [point.rate, of(point)]).collect()
+        };
+        let axes = (Axis::new("learning rate").log(), Axis::new("loss (nats)"));
+        Chart::new("Loss by learning rate", axes.0, axes.1)
+            .with("steps", Look::Pale, line(|point| point.loss))
+            .with("smoothed", Look::Line, line(|point| point.smoothed))
+            .draw()
+            .file()
+    }
+
+    /// Writes [`Self::svg`], whole or not at all.
+    pub fn write_svg(&self, path: &Path) -> Result<()> {
+        atomic::write(path, self.svg().as_bytes())
+    }
 }
 
 const SMOOTHING: f64 = 0.98;
@@ -136,6 +159,13 @@ mod tests {
             .zip(smoothed)
             .map(|(rate, &smoothed)| RatePoint { rate, loss: 0.0, smoothed })
             .collect()
+    }
+
+    #[test]
+    fn the_trial_can_be_seen() {
+        let points = points(&[0.7, 0.69, 0.5, 0.4, 0.9]);
+        let svg = RateTrial { points, steepest: None, lowest_tenth: None }.svg();
+        assert!(svg.contains("learning rate") && svg.contains("smoothed") && !svg.contains("NaN"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `taper lr-find`: a learning rate by trial.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -32,6 +32,10 @@ pub(crate) struct LrFindArgs {
     #[arg(long, default_value_t = 100, value_name = "N")]
     steps: u32,
 
+    /// Writes the losses over the rates as a plot, too.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+
     /// Prints every step as one JSON document.
     #[arg(long)]
     json: bool,
@@ -52,6 +56,9 @@ pub(crate) fn run(args: &LrFindArgs, data: &Path, console: &Console) -> Result<E
         true
     })?;
     bar.finish_and_clear();
+    if let Some(path) = &args.svg {
+        trial.write_svg(path)?;
+    }
     if args.json {
         println!("{}", serde_json::to_string(&trial)?);
         return Ok(ExitCode::SUCCESS);
