@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod adaptive;
 mod attribution;
 mod behaviour;
 mod error;
@@ -9,8 +10,10 @@ mod steps;
 mod survival;
 mod target;
 
+pub use adaptive::Accuracy;
 pub use attribution::{
-    Attribution, DEFAULT_STEPS, MAX_ROWS, gradient_x_input, integrated_gradients, occlusion,
+    Attribution, DEFAULT_STEPS, Integrated, MAX_ROWS, adaptive_integrated_gradients,
+    gradient_x_input, integrated_gradients, occlusion,
 };
 pub use behaviour::{Behaviour, Counts, Tally};
 pub use error::{Error, Result};
