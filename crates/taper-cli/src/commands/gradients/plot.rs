@@ -33,7 +33,9 @@ pub(super) fn plot(title: &str, [x, y]: [&str; 2], lines: &[Line], log: bool) ->
             .fold([0.0, -1.0], |[high, low]: [f64; 2], point| {
                 [high.max(point[1].log10()), low.min(point[1].log10())]
             });
-        [range[1].floor(), range[0].ceil()]
+        // Five whole steps, so that ticks are powers of ten.
+        let high = range[0].ceil();
+        [high - 5.0 * ((high - range[1]) / 5.0).ceil().max(1.0), high]
     } else {
         [0.0, 1.0]
     };
