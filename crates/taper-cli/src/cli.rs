@@ -11,6 +11,7 @@ use crate::args::{
 use crate::commands::calibrate::CalibrateArgs;
 use crate::commands::compare::CompareArgs;
 use crate::commands::export::ExportArgs;
+use crate::commands::gradients::GradientsArgs;
 use crate::commands::import::ImportArgs;
 use crate::commands::inspect::InspectArgs;
 use crate::commands::lr_find::LrFindArgs;
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Looks into a model while it reads a text: contributions, gates and memory, also as a page.
     Inspect(InspectArgs),
+    /// Measures why there are gates: gradients through time and recall in an RNN, a GRU and LSTMs.
+    Gradients(GradientsArgs),
     /// Cuts text into tokens: a line of text in, a JSON array of tokens out.
     Tokenize(TokenizeArgs),
     /// Shows recipes: what can be trained and how.

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Command::Predict(command) => commands::predict::run(&command, &console),
         Command::Export(command) => commands::export::run(&command),
         Command::Import(command) => commands::import::run(&command),
+        Command::Gradients(command) => commands::gradients::run(&command, &console),
         Command::Inspect(command) => commands::inspect::run(&command),
         Command::Tokenize(command) => commands::tokenize::run(&command),
         Command::Recipe(command) => commands::recipe::run(&command),

@@ -8,12 +8,13 @@ use candle_core::{Tensor, Var};
 use candle_nn::Module;
 use taper_lstm::{Classifier, Mode, PackedSequence, Packing, TokenBatch};
 
+use crate::adaptive::{Accuracy, Way, integrate};
 use crate::error::{Error, Result};
 use crate::quadrature::gauss_legendre;
 use crate::steps::numbers;
 use crate::target::Target;
 
-/// Points to begin with: enough for small networks and short texts; [`Attribution::completeness_error`] tells.
+/// Points that are enough for small networks and short texts; [`Attribution::completeness_error`] tells.
 pub const DEFAULT_STEPS: usize = 64;
 
 /// Embedded tokens in one pass, unless one text alone has more.
@@ -61,6 +62,39 @@ pub fn integrated_gradients(
         return Err(Error::NoSteps);
     }
     Text::new(classifier, ids, target)?.weighted_gradients(&gauss_legendre(steps))
+}
+
+/// Integrated gradients with the cost of their accuracy; see [`adaptive_integrated_gradients`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Integrated {
+    /// What every token added.
+    pub attribution: Attribution,
+    /// Gradients computed.
+    pub steps: usize,
+    /// How much of the target's change, as a share of its difference, was in jumps: in stretches of the way less
+    /// than a millionth long, where only the direction of the gradients is known and the size is that of the jump. It can be
+    /// above 1, since jumps go up and down.
+    pub jumps: f64,
+}
+
+/// Integrated gradients at points put where the target changes: the way from zeros is halved where the gradients miss the
+/// target's known difference, until all misses together are within the tolerance or the steps are spent. For long
+/// texts, on whose way the target jumps; no fixed number of points resolves that.
+///
+/// # Errors
+/// As [`integrated_gradients`].
+pub fn adaptive_integrated_gradients(
+    classifier: &Classifier,
+    ids: &[u32],
+    target: Target,
+    accuracy: Accuracy,
+) -> Result<Integrated> {
+    let integral = integrate(&Text::new(classifier, ids, target)?, accuracy)?;
+    let (value, baseline) = (integral.value, integral.baseline);
+    let attribution = Attribution { tokens: integral.parts, value, baseline };
+    let size = attribution.difference().abs();
+    let jumps = if integral.jumps == 0.0 { 0.0 } else { integral.jumps / size };
+    Ok(Integrated { attribution, steps: integral.steps, jumps })
 }
 
 /// The gradient of the target with respect to every embedded token, times the embedding: one backward pass, and right
@@ -117,11 +151,6 @@ impl<'a> Text<'a> {
         Ok(self.rows.dim(0)?)
     }
 
-    /// Copies of the text in a pass.
-    fn at_a_time(&self) -> usize {
-        (MAX_ROWS / self.rows.dims()[0].max(1)).max(1)
-    }
-
     /// Copies of the text, each token of each scaled: a packed batch lies time-major.
     ///
     /// # Shapes
@@ -161,27 +190,63 @@ impl<'a> Text<'a> {
     /// The weighted sum of the gradients at points of the way from zeros to the text, times the text.
     fn weighted_gradients(&self, points: &[(f64, f64)]) -> Result<Attribution> {
         let (value, baseline) = self.ends()?;
-        let (len, dimensions) = self.rows.dims2()?;
         let mut sum = self.rows.zeros_like()?;
         for points in points.chunks(self.at_a_time()) {
-            let packed = self.scaled(&self.scales(points.iter().map(|point| point.0))?)?;
-            let x = Var::from_tensor(packed.data())?;
-            let logits =
-                self.classifier.forward_embedded(&packed.with_data(x.as_tensor().clone())?)?;
-            let mut store = self.target.of(&logits)?.sum_all()?.backward()?;
+            let at: Vec<f64> = points.iter().map(|point| point.0).collect();
             // No gradient: the target does not depend on the text.
-            let Some(gradient) = store.remove(&x) else { continue };
+            let Some(gradient) = self.gradients(&at)? else { continue };
             let weights = self.scales(points.iter().map(|point| point.1))?;
-            let gradient = gradient.reshape((len, points.len(), dimensions))?;
             sum = (sum + gradient.broadcast_mul(&weights)?.sum(1)?)?;
         }
-        let tokens = numbers(&(sum * &self.rows)?.sum(1)?)?;
-        match tokens.iter().position(|token| !token.is_finite()) {
-            Some(at) => Err(Error::NotFinite {
-                what: format!("the gradient of token {at}"),
-                found: tokens[at],
-            }),
-            None => Ok(Attribution { tokens, value, baseline }),
+        let tokens = finite(numbers(&(sum * &self.rows)?.sum(1)?)?)?;
+        Ok(Attribution { tokens, value, baseline })
+    }
+
+    /// The gradients at points of the way, `[len, points, dimensions]`, if there are any.
+    fn gradients(&self, at: &[f64]) -> Result<Option<Tensor>> {
+        let packed = self.scaled(&self.scales(at.iter().copied())?)?;
+        let x = Var::from_tensor(packed.data())?;
+        let logits = self.classifier.forward_embedded(&packed.with_data(x.as_tensor().clone())?)?;
+        let mut store = self.target.of(&logits)?.sum_all()?.backward()?;
+        let (len, dimensions) = self.rows.dims2()?;
+        let shape = (len, at.len(), dimensions);
+        Ok(store.remove(&x).map(|gradient| gradient.reshape(shape)).transpose()?)
+    }
+}
+
+impl Way for Text<'_> {
+    fn values(&self, at: &[f64]) -> Result<Vec<f64>> {
+        let mut values = Vec::with_capacity(at.len());
+        for at in at.chunks(Way::at_a_time(self)) {
+            values.extend(self.evaluate(&self.scales(at.iter().copied())?)?);
         }
+        Ok(values)
+    }
+
+    fn parts(&self, at: &[f64]) -> Result<Vec<Vec<f64>>> {
+        let len = self.len()?;
+        let mut parts = Vec::with_capacity(at.len());
+        for at in at.chunks(Way::at_a_time(self)) {
+            let Some(gradient) = self.gradients(at)? else {
+                parts.resize(parts.len() + at.len(), vec![0.0; len]);
+                continue;
+            };
+            let by_point = gradient.broadcast_mul(&self.rows.unsqueeze(1)?)?.sum(2)?.t()?;
+            let by_point = finite(numbers(&by_point.contiguous()?)?)?;
+            parts.extend(by_point.chunks(len).map(<[f64]>::to_vec));
+        }
+        Ok(parts)
+    }
+
+    fn at_a_time(&self) -> usize {
+        (MAX_ROWS / self.rows.dims()[0].max(1)).max(1)
+    }
+}
+
+/// Numbers, one or more for each token, that can be added up.
+fn finite(tokens: Vec<f64>) -> Result<Vec<f64>> {
+    match tokens.iter().find(|token| !token.is_finite()) {
+        Some(&found) => Err(Error::NotFinite { what: "the gradient of a token".into(), found }),
+        None => Ok(tokens),
     }
 }

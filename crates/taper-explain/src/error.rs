@@ -28,6 +28,16 @@ pub enum Error {
     /// Integration over no points at all.
     #[error("integrated gradients over 0 steps; at least 1 is needed")]
     NoSteps,
+    /// An experiment of no size.
+    #[error("{what} is {found}; at least {least} is needed")]
+    Setting {
+        /// Which setting.
+        what: &'static str,
+        /// Its value.
+        found: usize,
+        /// The least that makes sense.
+        least: usize,
+    },
     /// Something with an entry a token does not have the tokens' number.
     #[error("{what} has {found} entries for {expected} steps")]
     Length {

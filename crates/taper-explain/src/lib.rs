@@ -1,19 +1,24 @@
 #![doc = include_str!("../README.md")]
 
+mod adaptive;
 mod attribution;
 mod behaviour;
 mod error;
+mod experiment;
 mod ledger;
 mod quadrature;
 mod steps;
 mod survival;
 mod target;
 
+pub use adaptive::Accuracy;
 pub use attribution::{
-    Attribution, DEFAULT_STEPS, MAX_ROWS, gradient_x_input, integrated_gradients, occlusion,
+    Attribution, DEFAULT_STEPS, Integrated, MAX_ROWS, adaptive_integrated_gradients,
+    gradient_x_input, integrated_gradients, occlusion,
 };
 pub use behaviour::{Behaviour, Counts, Tally};
 pub use error::{Error, Result};
+pub use experiment::{CHOICES, CellKind, Contestant, Reach, Settings, compare_cells};
 pub use ledger::{Composition, Ledger};
 pub use steps::Steps;
 pub use survival::{Survival, gradient_norms};

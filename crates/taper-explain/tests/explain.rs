@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var};
 use taper_explain::{
-    Attribution, Behaviour, Composition, Counts, DEFAULT_STEPS, Error, Ledger, Steps, Survival,
-    Tally, Target, gradient_norms, gradient_x_input, integrated_gradients, occlusion,
+    Accuracy, Attribution, Behaviour, Composition, Counts, DEFAULT_STEPS, Error, Ledger, Steps,
+    Survival, Tally, Target, adaptive_integrated_gradients, gradient_norms, gradient_x_input,
+    integrated_gradients, occlusion,
 };
 use taper_lstm::{
     Classifier, ClassifierConfig, LstmConfig, LstmState, LstmTrace, PackedSequence, Parameters,
@@ -201,6 +202,26 @@ fn integrated_gradients_are_complete_whatever_the_pooling_and_the_target() {
         let logit: f32 = logits.get(0).unwrap().get(0).unwrap().to_scalar().unwrap();
         assert!((values[0] - f64::from(logit)).abs() < 1e-6);
     }
+}
+
+#[test]
+fn adaptive_points_agree_with_many_fixed_ones_and_are_complete() {
+    let (classifier, _) = model(Pooling::Last, 1);
+    let text = ids(3, 60);
+    let many = integrated_gradients(&classifier, &text, Target::Logit(0), 512).unwrap();
+    let accuracy = Accuracy::default();
+    let found =
+        adaptive_integrated_gradients(&classifier, &text, Target::Logit(0), accuracy).unwrap();
+    assert!(found.attribution.completeness_error() < accuracy.tolerance);
+    close(&found.attribution.tokens, &many.tokens, 0.01);
+    assert_eq!(found.jumps, 0.0);
+    // A maximum's kinks, and 250 tokens.
+    let (classifier, _) = model(Pooling::LastMaxMean, 1);
+    let found =
+        adaptive_integrated_gradients(&classifier, &ids(4, 250), Target::Logit(0), accuracy);
+    let found = found.unwrap();
+    assert!(found.attribution.completeness_error() < accuracy.tolerance, "{found:?}");
+    assert!(found.steps <= accuracy.steps);
 }
 
 #[test]

@@ -181,7 +181,11 @@ fn figures(text: &InspectedText, method: Method) -> String {
     let (name, complete) = match method {
         Method::IntegratedGradients => (
             "integrated gradients",
-            format!(" over {} steps, completeness error ", completeness.steps),
+            format!(
+                " over {} steps{}, completeness error ",
+                completeness.steps,
+                jumps(completeness.jumps)
+            ),
         ),
         Method::GradientXInput => {
             ("gradient x input", ", off the score's difference by ".to_owned())
@@ -199,6 +203,14 @@ fn figures(text: &InspectedText, method: Method) -> String {
         let _ = writeln!(words, "{name:11}{}", harmless(&value));
     }
     words
+}
+
+/// How much of the difference was scaled in jumps, if any was.
+fn jumps(share: Option<f64>) -> String {
+    match share {
+        Some(share) if share > 0.0 => format!(", {:.0} % in jumps", 100.0 * share),
+        _ => String::new(),
+    }
 }
 
 fn strongest(tokens: &[InspectedToken]) -> String {

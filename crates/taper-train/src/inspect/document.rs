@@ -42,7 +42,7 @@ pub struct InspectedModel {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// [`taper_explain::integrated_gradients()`].
+    /// [`taper_explain::adaptive_integrated_gradients()`].
     #[default]
     IntegratedGradients,
     /// [`taper_explain::gradient_x_input()`].
@@ -129,6 +129,8 @@ pub struct Completeness {
     pub error: Option<f64>,
     /// Points integrated over; 0 with methods that do not integrate.
     pub steps: usize,
+    /// Share of the difference that lies in jumps (see [`taper_explain::Integrated`]); `None` as `error`.
+    pub jumps: Option<f64>,
 }
 
 /// One token.

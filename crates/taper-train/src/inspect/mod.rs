@@ -12,8 +12,8 @@ use std::path::Path;
 
 use candle_core::Device;
 use taper_explain::{
-    Attribution, DEFAULT_STEPS, Steps, Survival, Target, gradient_norms, gradient_x_input,
-    integrated_gradients, occlusion,
+    Accuracy, Integrated, Steps, Survival, Target, adaptive_integrated_gradients, gradient_norms,
+    gradient_x_input, occlusion,
 };
 use taper_lstm::{PackedSequence, TokenBatch};
 use taper_text::Tokenizer;
@@ -32,12 +32,6 @@ pub use html::{page, write_page};
 
 /// Tokens of a text that are explained, at the most: traces and pages grow with them.
 pub const MAX_TOKENS: usize = 4096;
-
-/// The completeness error beyond which integrated gradients are computed again, with twice the steps.
-const COMPLETE: f64 = 0.005;
-
-/// The most steps they are given for that.
-const MAX_STEPS: usize = 16 * DEFAULT_STEPS;
 
 /// A text to inspect, and where it is from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +122,7 @@ impl Inspector {
         let logits = (classifier.forward(&batch)? / config.temperature.unwrap_or(1.0))?;
         let probabilities = probabilities(&logits)?.concat();
         let (target, toward, away) = target(&probabilities);
-        let (attribution, steps) = self.attribution(ids, target, method)?;
+        let Integrated { attribution, steps, jumps } = self.attribution(ids, target, method)?;
         let error = attribution.completeness_error();
         let names = &config.class_names;
         let best = largest(&probabilities) as usize;
@@ -149,40 +143,31 @@ impl Inspector {
                 sum: attribution.tokens.iter().sum(),
                 error: error.is_finite().then_some(error),
                 steps,
+                jumps: jumps.is_finite().then_some(jumps),
             },
             tokens: self.tokens(text, ids, &attribution)?,
             memory: self.memory(&batch, target)?,
         })
     }
 
-    fn attribution(
-        &self,
-        ids: &[u32],
-        target: Target,
-        method: Method,
-    ) -> Result<(Attribution, usize)> {
+    fn attribution(&self, ids: &[u32], target: Target, method: Method) -> Result<Integrated> {
         let classifier = &self.model.classifier;
-        Ok(match method {
+        let attribution = match method {
             Method::IntegratedGradients => {
-                let mut steps = DEFAULT_STEPS;
-                loop {
-                    let found = integrated_gradients(classifier, ids, target, steps)?;
-                    if found.completeness_error() <= COMPLETE || steps >= MAX_STEPS {
-                        break (found, steps);
-                    }
-                    steps *= 2;
-                }
+                let accuracy = Accuracy::default();
+                return Ok(adaptive_integrated_gradients(classifier, ids, target, accuracy)?);
             }
-            Method::GradientXInput => (gradient_x_input(classifier, ids, target)?, 0),
-            Method::Occlusion => (occlusion(classifier, ids, target)?, 0),
-        })
+            Method::GradientXInput => gradient_x_input(classifier, ids, target)?,
+            Method::Occlusion => occlusion(classifier, ids, target)?,
+        };
+        Ok(Integrated { attribution, steps: 0, jumps: 0.0 })
     }
 
     fn tokens(
         &self,
         text: &str,
         ids: &[u32],
-        attribution: &Attribution,
+        attribution: &taper_explain::Attribution,
     ) -> Result<Vec<InspectedToken>> {
         let view = self.model.config.view();
         let mut words = view.cut(&self.tokenizer.tokens(text)?).into_owned();

@@ -1,0 +1,136 @@
+//! Why there are gates, as an experiment: the same data, seed and size for a plain RNN, a GRU and two LSTMs.
+//!
+//! The task is recall: the first symbol of a sequence must be named after random others. Measured are the accuracy while
+//! each network learns, and how much of the loss's gradient reaches each step, before and after.
+
+mod network;
+mod task;
+
+use crate::error::{Error, Result};
+use network::Network;
+
+/// Which network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CellKind {
+    /// `nn.RNN` with tanh: no gates.
+    Rnn,
+    /// `nn.GRU`.
+    Gru,
+    /// `nn.LSTM` whose forget gates begin with a bias of 0: half open.
+    LstmForget0,
+    /// The same with a bias of 1 (Gers et al. 2000): 73 % open.
+    LstmForget1,
+}
+
+impl CellKind {
+    /// All, from the one without gates on.
+    pub const ALL: [Self; 4] = [Self::Rnn, Self::Gru, Self::LstmForget0, Self::LstmForget1];
+
+    /// What readers call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rnn => "RNN",
+            Self::Gru => "GRU",
+            Self::LstmForget0 => "LSTM, forget bias 0",
+            Self::LstmForget1 => "LSTM, forget bias 1",
+        }
+    }
+}
+
+/// The experiment's size.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// Decides parameters and sequences.
+    pub seed: u64,
+    /// Units of each network; at least 1.
+    pub hidden_size: usize,
+    /// Length of the sequences that are judged; they are trained on with lengths from 2 to this. At least 2.
+    pub length: usize,
+    /// Steps of Adam; at least 1.
+    pub steps: usize,
+    /// Steps between two judgements; at least 1.
+    pub every: usize,
+    /// Step size of Adam.
+    pub learning_rate: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { seed: 1, hidden_size: 32, length: 120, steps: 1500, every: 250, learning_rate: 0.01 }
+    }
+}
+
+/// Symbols that may stand first: a guess is right once in so many times.
+pub const CHOICES: usize = task::CHOICES;
+
+/// How much of a gradient reaches each step: entry `d` is the state that is followed by `d` more steps. L2 norms of a
+/// sequence's loss with respect to the state, in f64, averaged over 64 sequences.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reach {
+    /// `‖∂loss/∂h‖`, `[length]`
+    pub h: Vec<f64>,
+    /// `‖∂loss/∂c‖` of LSTMs, `[length]`
+    pub c: Option<Vec<f64>>,
+}
+
+/// What became of one network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contestant {
+    /// Which one.
+    pub cell: CellKind,
+    /// Its trainable scalars.
+    pub parameters: usize,
+    /// Gradients before training.
+    pub untrained: Reach,
+    /// Gradients after it.
+    pub trained: Reach,
+    /// `(step, share)` of 512 new sequences of the full length whose first symbol was named.
+    pub accuracy: Vec<(usize, f64)>,
+}
+
+/// Runs it, one network after the other; `judged` is told of each judgement.
+///
+/// # Errors
+/// Settings below their least values.
+pub fn compare_cells(
+    settings: &Settings,
+    judged: &mut dyn FnMut(CellKind, usize, f64),
+) -> Result<Vec<Contestant>> {
+    for (what, found, least) in [
+        ("the length of sequences", settings.length, 2),
+        ("the number of units", settings.hidden_size, 1),
+        ("the number of steps", settings.steps, 1),
+        ("the number of steps between judgements", settings.every, 1),
+    ] {
+        if found < least {
+            return Err(Error::Setting { what, found, least });
+        }
+    }
+    CellKind::ALL.into_iter().map(|cell| contest(cell, settings, judged)).collect()
+}
+
+fn contest(
+    cell: CellKind,
+    settings: &Settings,
+    judged: &mut dyn FnMut(CellKind, usize, f64),
+) -> Result<Contestant> {
+    let network = Network::new(cell, settings)?;
+    let probe = task::draw(settings.seed, task::PROBE, 0, &[settings.length; 64]);
+    let untrained = network.reach(&probe)?;
+    let mut accuracy = Vec::new();
+    let mut optimizer = network.optimizer(settings.learning_rate)?;
+    for step in 0..settings.steps {
+        let lengths = task::lengths(settings.seed, step, settings.length);
+        let batch = task::draw(settings.seed, task::TRAIN, step as u32, &lengths);
+        network.learn(&batch, &mut optimizer)?;
+        let taken = step + 1;
+        if taken % settings.every == 0 || taken == settings.steps {
+            let test = task::draw(settings.seed, task::TEST, 0, &[settings.length; 512]);
+            let share = network.accuracy(&test)?;
+            judged(cell, taken, share);
+            accuracy.push((taken, share));
+        }
+    }
+    let trained = network.reach(&probe)?;
+    Ok(Contestant { cell, parameters: network.count(), untrained, trained, accuracy })
+}
