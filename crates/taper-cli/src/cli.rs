@@ -15,6 +15,7 @@ use crate::commands::import::ImportArgs;
 use crate::commands::inspect::InspectArgs;
 use crate::commands::lr_find::LrFindArgs;
 use crate::commands::predict::PredictArgs;
+use crate::commands::serve::ServeArgs;
 
 /// Trains, explains and ships LSTM text classifiers.
 ///
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Calibrate(CalibrateArgs),
     /// Classifies texts with a trained model: a few, or files of any size.
     Predict(PredictArgs),
+    /// Serves trained models over HTTP.
+    Serve(ServeArgs),
     /// Writes a trained model as a graph that other runtimes run.
     Export(ExportArgs),
     /// Makes a model directory of a PyTorch classifier's weights.

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Compare(command) => commands::compare::run(&command, &console),
         Command::Calibrate(command) => commands::calibrate::run(&command, &console),
         Command::Predict(command) => commands::predict::run(&command, &console),
+        Command::Serve(command) => commands::serve::run(&command, &console, args.quiet),
         Command::Export(command) => commands::export::run(&command),
         Command::Import(command) => commands::import::run(&command),
         Command::Inspect(command) => commands::inspect::run(&command),

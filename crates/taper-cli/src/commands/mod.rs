@@ -11,6 +11,7 @@ pub(crate) mod lr_find;
 pub(crate) mod predict;
 pub(crate) mod prepare;
 pub(crate) mod recipe;
+pub(crate) mod serve;
 pub(crate) mod tokenize;
 pub(crate) mod trace;
 pub(crate) mod train;

@@ -8,4 +8,5 @@ mod inspect;
 mod judging;
 mod own_data;
 mod resume;
+mod serve;
 mod taper;
