@@ -49,7 +49,7 @@ pub(crate) async fn json<T: DeserializeOwned>(
 /// What serde says of a shape, without the value it found: that may be a text.
 fn shape(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    match message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected ")) {
+    match message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected ")) {
         Some((_, expected)) => format!("expected {expected}"),
         None => message,
     }

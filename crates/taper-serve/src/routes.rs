@@ -21,6 +21,8 @@ use crate::problem::Problem;
 
 const PAGE: &str = include_str!("page.html");
 const OPENAPI: &str = include_str!("openapi.json");
+const HEALTH: &str = r#"{"status":"ok"}"#;
+const JSON: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 
 /// What the form may do: ask this server, and show the answer in a frame.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
@@ -31,15 +33,15 @@ const ALWAYS: [&str; 2] = ["/healthz", "/metrics"];
 
 pub(crate) fn router(app: &Arc<App>) -> Router {
     Router::new()
-        .route("/", get(form))
+        .route("/", get(([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE))))
         .route("/v1/predict", post(predict))
         .route("/v1/inspect", post(inspect))
-        .route("/v1/models", get(models))
-        .route("/healthz", get(health))
-        .route("/metrics", get(metrics))
-        .route("/openapi.json", get(openapi))
-        .fallback(not_found)
-        .method_not_allowed_fallback(not_allowed)
+        .route("/v1/models", get(|State(app): State<Arc<App>>| async move { models(&app) }))
+        .route("/healthz", get((JSON, HEALTH)))
+        .route("/metrics", get(|State(app): State<Arc<App>>| async move { metrics(&app) }))
+        .route("/openapi.json", get((JSON, OPENAPI)))
+        .fallback(not_found())
+        .method_not_allowed_fallback(not_allowed())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::clone(app), around))
         .with_state(Arc::clone(app))
@@ -79,34 +81,22 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     Problem::internal().into_response()
 }
 
-async fn not_found() -> Problem {
+fn not_found() -> Problem {
     let message = "there is nothing here; /openapi.json says what there is";
     Problem::new(StatusCode::NOT_FOUND, "not_found", message)
 }
 
-async fn not_allowed() -> Problem {
+fn not_allowed() -> Problem {
     let message = "not with this method; `allow` says with which";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
 }
 
-async fn form() -> Response {
-    ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE)).into_response()
-}
-
-async fn models(State(app): State<Arc<App>>) -> Response {
+fn models(app: &App) -> Response {
     Json(json!({ "models": app.models.about() })).into_response()
 }
 
-async fn health() -> Response {
-    Json(json!({ "status": "ok" })).into_response()
-}
-
-async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+fn metrics(app: &App) -> Result<Response, Problem> {
     app.models.measure();
     let text = app.metrics.text().ok_or_else(Problem::internal)?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
-}
-
-async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }

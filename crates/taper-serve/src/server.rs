@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::options::{Limits, Options};
 use crate::routes::router;
 
-/// Bytes of a request's head.
+/// Bytes of a request's head, and what one read brings beyond.
 const HEAD_BYTES: usize = 64 << 10;
 
 /// Threads that move bytes; models compute on theirs.
