@@ -26,6 +26,7 @@ cargo xtask VERB …
   bench lstm [--help]      speed, next to the rivals and to the machine's limit (tests/bench)
   bench text [--help]      the same of texts to ids, words to vectors, raw texts to prepared data
   bench predict RUN        a file of a million short rows through a model: speed and memory
+  bench serve RUN          a bounded load on a server: speed, latency and memory
   help                     this page
 
 Any other verb is taper's own: it is built in release (with CUDA when the arguments say

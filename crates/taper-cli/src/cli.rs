@@ -17,6 +17,7 @@ use crate::commands::inspect::InspectArgs;
 use crate::commands::lr_find::LrFindArgs;
 use crate::commands::predict::PredictArgs;
 use crate::commands::report::ReportArgs;
+use crate::commands::serve::ServeArgs;
 
 /// Trains, explains and ships LSTM text classifiers.
 ///
@@ -63,6 +64,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Classifies texts with a trained model: a few, or files of any size.
     Predict(PredictArgs),
+    /// Serves trained models over HTTP.
+    Serve(ServeArgs),
     /// Writes a trained model as a graph that other runtimes run.
     Export(ExportArgs),
     /// Makes a model directory of a PyTorch classifier's weights.

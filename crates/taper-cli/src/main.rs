@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Calibrate(command) => commands::calibrate::run(&command, &console),
         Command::Report(command) => commands::report::run(&command, &console),
         Command::Predict(command) => commands::predict::run(&command, &console),
+        Command::Serve(command) => commands::serve::run(&command, &console, args.quiet),
         Command::Export(command) => commands::export::run(&command),
         Command::Import(command) => commands::import::run(&command),
         Command::Gradients(command) => commands::gradients::run(&command, &console),

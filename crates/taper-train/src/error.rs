@@ -78,7 +78,7 @@ pub enum Error {
 
     /// Reading or writing labelled texts failed.
     #[error(transparent)]
-    Corpus(#[from] taper_corpus::Error),
+    Corpus(Box<taper_corpus::Error>),
 
     /// Tokenization, the vocabulary or the word vectors failed.
     #[error(transparent)]
@@ -170,6 +170,12 @@ pub enum Error {
         /// What was found and what would be right.
         message: String,
     },
+}
+
+impl From<taper_corpus::Error> for Error {
+    fn from(error: taper_corpus::Error) -> Self {
+        Self::Corpus(Box::new(error))
+    }
 }
 
 impl Error {

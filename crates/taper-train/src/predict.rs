@@ -63,8 +63,13 @@ impl Predictor {
     /// Opens a model directory, or a run's folder.
     pub fn open(directory: &Path, device: &Device, quantization: Quantization) -> Result<Self> {
         let (model, tokenizer) = Model::open(directory, device)?;
-        let inference = Inference::new(&model, quantization)?;
-        Ok(Self { config: model.config, inference, tokenizer })
+        Self::new(&model, tokenizer, quantization)
+    }
+
+    /// Freezes a model; `tokenizer` is the one its ids are from.
+    pub fn new(model: &Model, tokenizer: Tokenizer, quantization: Quantization) -> Result<Self> {
+        let inference = Inference::new(model, quantization)?;
+        Ok(Self { config: model.config.clone(), inference, tokenizer })
     }
 
     /// The model's configuration.

@@ -1,5 +1,4 @@
 //! Preparing a data set of the Hub, from a local mirror: what is read, what is noted of it, and again without a network.
-#![allow(clippy::result_large_err, reason = "as the library returns it")]
 #![allow(clippy::unwrap_used)]
 
 #[path = "../../taper-corpus/tests/mirror/mod.rs"]

@@ -22,6 +22,30 @@ pub(crate) enum Command {
     Text(TextArgs),
     /// A file of many short rows through a trained model, next to the network alone.
     Predict(PredictArgs),
+    /// A bounded load on a server of a trained model, next to the model alone.
+    Serve(ServeArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// A run's folder, or a model directory.
+    pub(crate) run: PathBuf,
+
+    /// Requests to make. A tenth of them goes first.
+    #[arg(long, value_name = "N", default_value = "100000")]
+    pub(crate) requests: NonZeroUsize,
+
+    /// Clients that ask at a time, each on a connection of its own.
+    #[arg(long, value_name = "N", default_value = "64")]
+    pub(crate) clients: NonZeroUsize,
+
+    /// Texts of a request: the sample's sentences, again and again.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) texts: NonZeroUsize,
+
+    /// In weights of 8 bits.
+    #[arg(long)]
+    pub(crate) int8: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -19,6 +19,7 @@ mod plot;
 mod predict;
 mod report;
 mod script;
+mod serve;
 mod shape;
 mod sweep;
 mod text;
@@ -43,6 +44,7 @@ fn main() -> Result<()> {
         Command::Lstm(args) => lstm(&args),
         Command::Text(args) => text::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Serve(args) => serve::run(&args),
     }
 }
 

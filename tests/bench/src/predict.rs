@@ -64,7 +64,7 @@ pub(crate) fn run(args: &PredictArgs) -> Result<()> {
 }
 
 /// The sample's reviews, cut at their full stops.
-fn sentences() -> Result<Vec<String>> {
+pub(crate) fn sentences() -> Result<Vec<String>> {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join(SAMPLE);
     let mut all = Vec::new();
     Source::open(&sample)?

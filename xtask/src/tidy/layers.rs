@@ -68,12 +68,30 @@ const RULES: &[Rule] = &[
         unseen: &["taper-corpus", "taper-text", "taper-train", "arrow", "parquet", "tokio"],
     },
     Rule { package: "taper-explain", reach: Reach::Direct, unseen: &["tokenizers", "serde"] },
-    Rule { package: "taper-train", reach: Reach::Whole, unseen: &["taper-cli"] },
+    Rule {
+        package: "taper-train",
+        reach: Reach::Whole,
+        unseen: &["taper-cli", "taper-serve", "tokio"],
+    },
+    // the server sees what the command sees: whatever it needs of the rest, taper-train gives it
+    Rule {
+        package: "taper-serve",
+        reach: Reach::Direct,
+        unseen: &[
+            "taper-corpus",
+            "taper-text",
+            "taper-lstm",
+            "taper-explain",
+            "taper-cli",
+            "candle",
+        ],
+    },
     Rule { package: "taper-corpus", reach: Reach::Direct, unseen: BINARY_ONLY },
     Rule { package: "taper-text", reach: Reach::Direct, unseen: BINARY_ONLY },
     Rule { package: "taper-lstm", reach: Reach::Direct, unseen: BINARY_ONLY },
     Rule { package: "taper-explain", reach: Reach::Direct, unseen: BINARY_ONLY },
     Rule { package: "taper-train", reach: Reach::Direct, unseen: BINARY_ONLY },
+    Rule { package: "taper-serve", reach: Reach::Direct, unseen: BINARY_ONLY },
 ];
 
 /// Every dependency that points the wrong way.

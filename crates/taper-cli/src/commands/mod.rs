@@ -13,6 +13,7 @@ pub(crate) mod predict;
 pub(crate) mod prepare;
 pub(crate) mod recipe;
 pub(crate) mod report;
+pub(crate) mod serve;
 pub(crate) mod tokenize;
 pub(crate) mod trace;
 pub(crate) mod train;

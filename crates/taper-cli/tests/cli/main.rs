@@ -9,4 +9,5 @@ mod judging;
 mod own_data;
 mod report;
 mod resume;
+mod serve;
 mod taper;

@@ -1,0 +1,49 @@
+//! What all requests share.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::error::Result;
+use crate::metrics::Metrics;
+use crate::models::{Models, Served};
+use crate::options::{Limits, Options};
+use crate::problem::Problem;
+
+/// Models, limits, counters, and what is left of the limits.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) models: Models,
+    pub(crate) limits: Limits,
+    pub(crate) metrics: Arc<Metrics>,
+    /// A permit a request in hand.
+    pub(crate) requests: Arc<Semaphore>,
+    /// A permit an inspection in hand.
+    pub(crate) inspections: Arc<Semaphore>,
+    /// One: whose inspection runs.
+    pub(crate) inspecting: Arc<Semaphore>,
+}
+
+impl App {
+    pub(crate) fn open(options: &Options) -> Result<Self> {
+        let metrics = Arc::new(Metrics::new());
+        let limits = options.limits.clone();
+        Ok(Self {
+            models: Models::open(options, &metrics)?,
+            requests: Arc::new(Semaphore::new(limits.requests)),
+            inspections: Arc::new(Semaphore::new(limits.inspections)),
+            inspecting: Arc::new(Semaphore::new(1)),
+            limits,
+            metrics,
+        })
+    }
+
+    /// The model that a request names.
+    pub(crate) fn model(&self, name: Option<&str>) -> Result<&Served, Problem> {
+        self.models.find(name).ok_or_else(|| {
+            let message =
+                format!("there is no model of this name; there are: {}", self.models.names());
+            Problem::unprocessable("unknown_model", message)
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! `POST /v1/inspect`: texts seen from inside a model, as JSON or as the page.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Request, header};
+use axum::response::{Html, IntoResponse, Response};
+use serde::Deserialize;
+use taper_train::inspect::{Method, Subject, page};
+use tokio::time::timeout;
+
+use crate::app::App;
+use crate::body;
+use crate::models::Loaded;
+use crate::problem::Problem;
+
+/// What the page may do: draw itself.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    text: Option<String>,
+    texts: Option<Vec<String>>,
+    model: Option<String>,
+    #[serde(default)]
+    method: MethodName,
+}
+
+/// The methods whose time grows with a text's length; occlusion's grows with its square.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum MethodName {
+    #[default]
+    IntegratedGradients,
+    GradientXInput,
+}
+
+impl From<MethodName> for Method {
+    fn from(name: MethodName) -> Self {
+        match name {
+            MethodName::IntegratedGradients => Self::IntegratedGradients,
+            MethodName::GradientXInput => Self::GradientXInput,
+        }
+    }
+}
+
+/// How the answer is written.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Json,
+    Page,
+}
+
+impl Form {
+    /// The page for whoever asks for HTML by name.
+    fn of(headers: &HeaderMap) -> Self {
+        let accept = headers.get_all(header::ACCEPT);
+        let html = |value: &HeaderValue| value.to_str().is_ok_and(|it| it.contains("text/html"));
+        if accept.iter().any(html) { Self::Page } else { Self::Json }
+    }
+}
+
+pub(crate) async fn inspect(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let limits = &app.limits;
+    let form = Form::of(request.headers());
+    let question: Question = body::json(request, limits).await?;
+    let served = app.model(question.model.as_deref())?;
+    let texts = body::texts(question.text, question.texts, limits.inspected_texts, limits)?;
+    let admitted = Arc::clone(&app.inspections).try_acquire_owned();
+    let _admitted = admitted.map_err(|_| Problem::busy("as many inspections wait as may"))?;
+    let loaded = served.loaded();
+    let inspected = async {
+        let turn = Arc::clone(&app.inspecting).acquire_owned().await;
+        // The turn ends with the work, even if nobody waits for it any more.
+        let work = move || {
+            let _turn = turn;
+            written(&loaded, texts, question.method.into(), form)
+        };
+        tokio::task::spawn_blocking(work).await
+    };
+    let late = |_| Problem::late(format!("no answer within {:?}", limits.answer_time));
+    let found = timeout(limits.answer_time, inspected).await.map_err(late)?;
+    let text = found.map_err(|error| error.to_string()).flatten().map_err(|message| {
+        tracing::error!(model = served.name, message, "cannot inspect");
+        Problem::internal()
+    })?;
+    Ok(match form {
+        Form::Json => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        Form::Page => ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(text)).into_response(),
+    })
+}
+
+fn written(
+    loaded: &Loaded,
+    texts: Vec<String>,
+    method: Method,
+    form: Form,
+) -> Result<String, String> {
+    let subjects: Vec<Subject> = texts.into_iter().map(Subject::from).collect();
+    let found = loaded.inspector.inspect(&subjects, method).map_err(|error| error.to_string())?;
+    match form {
+        Form::Json => serde_json::to_string(&found).map_err(|error| error.to_string()),
+        Form::Page => page(&found).map_err(|error| error.to_string()),
+    }
+}

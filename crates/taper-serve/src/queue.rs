@@ -1,0 +1,150 @@
+//! Texts of many requests, predicted together: one thread a model takes what is waiting, and a little of what comes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Instant;
+
+use taper_train::Prediction;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::options::Limits;
+
+/// Bytes of text after which a batch takes in no more.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Why a queue gives no predictions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// As many texts wait as may.
+    Full,
+    /// The model failed, with this message.
+    Failed(String),
+}
+
+type Answer = Result<Vec<Prediction>, Refusal>;
+
+/// A request's texts on their way.
+struct Job {
+    texts: Vec<String>,
+    reply: oneshot::Sender<Answer>,
+    /// Its part of the queue, until it is answered.
+    _room: OwnedSemaphorePermit,
+}
+
+/// The queue in front of one model.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    jobs: Sender<Job>,
+    room: Arc<Semaphore>,
+    capacity: usize,
+}
+
+impl Queue {
+    /// Starts the thread, which ends with the queue. `predict` has an answer for each text or an error; `seen` is told the
+    /// size of each batch.
+    pub(crate) fn start<P, S>(
+        name: &str,
+        limits: &Limits,
+        predict: P,
+        seen: S,
+    ) -> std::io::Result<Self>
+    where
+        P: Fn(&[&str]) -> taper_train::Result<Vec<Prediction>> + Send + 'static,
+        S: Fn(usize) + Send + 'static,
+    {
+        let (jobs, waiting) = channel();
+        let limits = limits.clone();
+        let capacity = limits.queue_texts;
+        let work = move || {
+            while let Ok(first) = waiting.recv() {
+                let batch = collect(first, &waiting, &limits);
+                if !batch.is_empty() {
+                    seen(batch.iter().map(|job| job.texts.len()).sum());
+                    answer(batch, &predict);
+                }
+            }
+        };
+        thread::Builder::new().name(format!("model {name}")).spawn(work)?;
+        Ok(Self { jobs, room: Arc::new(Semaphore::new(capacity)), capacity })
+    }
+
+    /// Texts in hand: waiting or being read.
+    pub(crate) fn texts(&self) -> usize {
+        self.capacity.saturating_sub(self.room.available_permits())
+    }
+
+    /// Predictions of all texts, in order.
+    pub(crate) async fn ask(&self, texts: Vec<String>) -> Answer {
+        let count = u32::try_from(texts.len()).map_err(|_| Refusal::Full)?;
+        let room = Arc::clone(&self.room).try_acquire_many_owned(count);
+        let room = room.map_err(|_| Refusal::Full)?;
+        let (reply, answer) = oneshot::channel();
+        let gone = || Refusal::Failed("the model's thread has ended".into());
+        self.jobs.send(Job { texts, reply, _room: room }).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+/// The jobs of one batch: `first`, what waits, and what comes within the linger. Whoever has gone is left out.
+fn collect(first: Job, waiting: &Receiver<Job>, limits: &Limits) -> Vec<Job> {
+    let until = Instant::now() + limits.linger;
+    let (mut batch, mut texts, mut bytes) = (Vec::new(), 0, 0);
+    let mut next = Some(first);
+    while let Some(job) = next {
+        if !job.reply.is_closed() {
+            texts += job.texts.len();
+            bytes += job.texts.iter().map(String::len).sum::<usize>();
+            batch.push(job);
+        }
+        next = if texts >= limits.batch_texts || bytes >= BATCH_BYTES {
+            None
+        } else {
+            waiting.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
+        };
+    }
+    batch
+}
+
+/// Answers every job. If a batch fails, each job is tried alone: one text does not take others down.
+fn answer<P>(batch: Vec<Job>, predict: &P)
+where
+    P: Fn(&[&str]) -> taper_train::Result<Vec<Prediction>>,
+{
+    let texts: Vec<&str> = batch.iter().flat_map(|job| &job.texts).map(String::as_str).collect();
+    match guarded(predict, &texts) {
+        Ok(predictions) => {
+            let mut predictions = predictions.into_iter();
+            for job in batch {
+                let own = predictions.by_ref().take(job.texts.len()).collect();
+                // Its client may have gone.
+                let _ = job.reply.send(Ok(own));
+            }
+        }
+        Err(message) if batch.len() == 1 => {
+            for job in batch {
+                let _ = job.reply.send(Err(Refusal::Failed(message.clone())));
+            }
+        }
+        Err(_) => batch.into_iter().for_each(|job| answer(vec![job], predict)),
+    }
+}
+
+/// As many predictions as texts, or what went wrong: the thread outlives a panic.
+fn guarded<P>(predict: &P, texts: &[&str]) -> Result<Vec<Prediction>, String>
+where
+    P: Fn(&[&str]) -> taper_train::Result<Vec<Prediction>>,
+{
+    match catch_unwind(AssertUnwindSafe(|| predict(texts))) {
+        Ok(Ok(predictions)) if predictions.len() == texts.len() => Ok(predictions),
+        Ok(Ok(predictions)) => {
+            Err(format!("{} predictions of {} texts", predictions.len(), texts.len()))
+        }
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("the model panicked".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! Which path answers what, and what goes around every answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, State};
+use axum::http::{HeaderValue, Method, Request, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::app::App;
+use crate::inspect::inspect;
+use crate::metrics::CONTENT_TYPE;
+use crate::predict::predict;
+use crate::problem::Problem;
+
+const PAGE: &str = include_str!("page.html");
+const OPENAPI: &str = include_str!("openapi.json");
+const HEALTH: &str = r#"{"status":"ok"}"#;
+const JSON: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
+
+/// What the form may do: ask this server, and show the answer in a frame.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Answered however much there is to do.
+const ALWAYS: [&str; 2] = ["/healthz", "/metrics"];
+
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE))))
+        .route("/v1/predict", post(predict))
+        .route("/v1/inspect", post(inspect))
+        .route("/v1/models", get(|State(app): State<Arc<App>>| async move { models(&app) }))
+        .route("/healthz", get((JSON, HEALTH)))
+        .route("/metrics", get(|State(app): State<Arc<App>>| async move { metrics(&app) }))
+        .route("/openapi.json", get((JSON, OPENAPI)))
+        .fallback(not_found())
+        .method_not_allowed_fallback(not_allowed())
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(Arc::clone(app), around))
+        .with_state(Arc::clone(app))
+}
+
+/// Admits a request or refuses it, then counts and logs it: route, status and time, never its path or a text.
+async fn around(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -> Response {
+    let start = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    let method = known(request.method());
+    let permit = Arc::clone(&app.requests).try_acquire_owned();
+    let mut response = if permit.is_ok() || ALWAYS.contains(&route) {
+        next.run(request).await
+    } else {
+        Problem::busy("as many requests are in hand as may be").into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let (status, took) = (response.status().as_u16(), start.elapsed());
+    app.metrics.answered(route, status, took);
+    let milliseconds = took.as_secs_f64() * 1e3;
+    tracing::info!(method, route, status, milliseconds, "answered");
+    response
+}
+
+/// A method as it is written, if it is one of HTTP's own: others are words of the client's.
+fn known(method: &Method) -> &'static str {
+    const KNOWN: [&str; 8] =
+        ["GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "CONNECT"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a request's handler panicked");
+    Problem::internal().into_response()
+}
+
+fn not_found() -> Problem {
+    let message = "there is nothing here; /openapi.json says what there is";
+    Problem::new(StatusCode::NOT_FOUND, "not_found", message)
+}
+
+fn not_allowed() -> Problem {
+    let message = "not with this method; `allow` says with which";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+}
+
+fn models(app: &App) -> Response {
+    Json(json!({ "models": app.models.about() })).into_response()
+}
+
+fn metrics(app: &App) -> Result<Response, Problem> {
+    app.models.measure();
+    let text = app.metrics.text().ok_or_else(Problem::internal)?;
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
+}

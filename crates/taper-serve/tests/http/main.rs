@@ -1,0 +1,8 @@
+//! The server as its clients meet it: over loopback sockets, on models that were never trained.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod answers;
+mod hostile;
+mod load;
+mod served;
+mod start;

@@ -1,0 +1,45 @@
+//! What keeps a server from starting.
+
+use std::path::Path;
+
+use taper_serve::{Error, Limits, ModelSource, Options, Server};
+
+use crate::served::{model, serve};
+
+fn refused(options: &Options) -> String {
+    Server::open(options).unwrap_err().to_string()
+}
+
+fn source(name: &str, path: &Path) -> ModelSource {
+    ModelSource { name: name.into(), path: path.into() }
+}
+
+#[test]
+fn what_cannot_be_served_is_told_why() {
+    let served = serve();
+    let folder = tempfile::tempdir().unwrap();
+    let path = model(&folder.path().join("m"), 1);
+    let good = Options { port: 0, ..Options::new(vec![source("m", &path)]) };
+
+    let message = refused(&Options { port: served.address.port(), ..good.clone() });
+    let expected = format!("cannot listen on 127.0.0.1:{}: ", served.address.port());
+    assert!(message.starts_with(&expected) && message.contains("another port"), "{message}");
+    let message = refused(&Options { host: "no such host".into(), ..good.clone() });
+    assert!(message.starts_with("cannot listen on no such host:0: "), "{message}");
+
+    let empty = Options { models: vec![source("x", folder.path())], ..good.clone() };
+    let message = refused(&empty);
+    assert!(message.contains("model `x`") && message.contains("config.json"), "{message}");
+    let twice = Options { models: vec![source("x", &path), source("x", &path)], ..good.clone() };
+    assert!(refused(&twice).contains("two models are called `x`"));
+    assert!(refused(&Options { models: vec![], ..good.clone() }).contains("no model"));
+    let nothing = Limits { queue_texts: 0, ..Limits::default() };
+    assert!(refused(&Options { limits: nothing, ..good.clone() }).contains("`queue_texts` is 0"));
+
+    std::fs::write(path.join("config.json"), "{\"format\": 2, \"network\": {}}").unwrap();
+    let error = Server::open(&good).unwrap_err();
+    assert!(
+        matches!(error, Error::Model { .. }) && error.to_string().contains("format 2"),
+        "{error}"
+    );
+}
