@@ -22,12 +22,12 @@ pub enum Error {
         /// Its name.
         name: String,
         /// Why.
-        source: taper_train::Error,
+        source: Box<taper_train::Error>,
     },
 
     /// The device cannot be opened.
     #[error(transparent)]
-    Device(taper_train::Error),
+    Device(Box<taper_train::Error>),
 
     /// No model was given, or two of one name.
     #[error("{0}")]

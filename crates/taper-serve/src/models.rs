@@ -86,7 +86,9 @@ impl Models {
             let name = source.name.clone();
             let predict = {
                 let slot = Arc::clone(&slot);
-                move |texts: &[&str]| slot.get().predictor.predict(texts)
+                move |texts: &[&str]| {
+                    slot.get().predictor.predict(texts).map_err(|error| error.to_string())
+                }
             };
             let seen = {
                 let (name, metrics) = (name.clone(), Arc::clone(metrics));
@@ -100,16 +102,12 @@ impl Models {
     }
 
     fn load(&self, source: &ModelSource) -> Result<Loaded> {
-        let device = self.device.open().map_err(Error::Device)?;
-        let open = || -> taper_train::Result<Loaded> {
-            let (model, tokenizer) = Model::open(&source.path, &device)?;
-            let predictor = Predictor::new(&model, tokenizer.clone(), self.quantization)?;
-            Ok(Loaded { predictor, inspector: Inspector::new(model, tokenizer) })
-        };
-        open().map_err(|source_error| Error::Model {
-            name: source.name.clone(),
-            source: source_error,
-        })
+        let device = self.device.open().map_err(|error| Error::Device(Box::new(error)))?;
+        let refused = |error| Error::Model { name: source.name.clone(), source: Box::new(error) };
+        let (model, tokenizer) = Model::open(&source.path, &device).map_err(refused)?;
+        let predictor = Predictor::new(&model, tokenizer.clone(), self.quantization);
+        let predictor = predictor.map_err(refused)?;
+        Ok(Loaded { predictor, inspector: Inspector::new(model, tokenizer) })
     }
 
     /// The model of this name; the first, if a request names none.

@@ -51,7 +51,7 @@ impl Queue {
         seen: S,
     ) -> std::io::Result<Self>
     where
-        P: Fn(&[&str]) -> taper_train::Result<Vec<Prediction>> + Send + 'static,
+        P: Fn(&[&str]) -> Result<Vec<Prediction>, String> + Send + 'static,
         S: Fn(usize) + Send + 'static,
     {
         let (jobs, waiting) = channel();
@@ -110,7 +110,7 @@ fn collect(first: Job, waiting: &Receiver<Job>, limits: &Limits) -> Vec<Job> {
 /// Answers every job. If a batch fails, each job is tried alone: one text does not take others down.
 fn answer<P>(batch: Vec<Job>, predict: &P)
 where
-    P: Fn(&[&str]) -> taper_train::Result<Vec<Prediction>>,
+    P: Fn(&[&str]) -> Result<Vec<Prediction>, String>,
 {
     let texts: Vec<&str> = batch.iter().flat_map(|job| &job.texts).map(String::as_str).collect();
     match guarded(predict, &texts) {
@@ -134,14 +134,14 @@ where
 /// As many predictions as texts, or what went wrong: the thread outlives a panic.
 fn guarded<P>(predict: &P, texts: &[&str]) -> Result<Vec<Prediction>, String>
 where
-    P: Fn(&[&str]) -> taper_train::Result<Vec<Prediction>>,
+    P: Fn(&[&str]) -> Result<Vec<Prediction>, String>,
 {
     match catch_unwind(AssertUnwindSafe(|| predict(texts))) {
         Ok(Ok(predictions)) if predictions.len() == texts.len() => Ok(predictions),
         Ok(Ok(predictions)) => {
             Err(format!("{} predictions of {} texts", predictions.len(), texts.len()))
         }
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(message)) => Err(message),
         Err(_) => Err("the model panicked".into()),
     }
 }

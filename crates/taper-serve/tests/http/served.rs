@@ -18,7 +18,8 @@ pub(crate) fn model(folder: &Path, seed: u64) -> PathBuf {
     std::fs::create_dir_all(folder).unwrap();
     let words = ["<unk>", "<pad>", "a", "b", "c"].map(str::to_owned);
     let vocabulary = taper_text::Vocabulary::from_tokens(words.into()).unwrap();
-    let tokenizer = taper_text::Tokenizer::named("whitespace", Default::default()).unwrap();
+    let tokenizer =
+        taper_text::Tokenizer::named("whitespace", taper_text::Normalization::default()).unwrap();
     tokenizer.with_vocabulary(&vocabulary).unwrap().save(&folder.join("tokenizer.json")).unwrap();
     let config = ModelConfig {
         format: ModelConfig::FORMAT,
