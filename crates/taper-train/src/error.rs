@@ -49,7 +49,7 @@ pub enum Error {
         /// The whole key, dotted from the root.
         key: String,
         /// The nearest existing key, dotted from the root.
-        suggestion: Option<String>,
+        suggestion: Option<Box<str>>,
         /// The table the key was looked for in, or "a recipe" at the root.
         table: String,
         /// The keys of that table.

@@ -208,7 +208,7 @@ fn unknown_key(place: &str, key: &str, node: Node) -> Error {
     Error::UnknownKey {
         place: place.to_owned(),
         key: key.to_owned(),
-        suggestion,
+        suggestion: suggestion.map(Into::into),
         table: if parent.is_empty() { "a recipe".to_owned() } else { parent.to_owned() },
         known: known.into_iter().map(str::to_owned).collect(),
     }
