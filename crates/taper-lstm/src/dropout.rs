@@ -2,6 +2,8 @@
 
 #[cfg(feature = "cuda")]
 use candle_core::CudaStorage;
+use std::sync::Arc;
+
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, bail};
 
 use crate::config::check_probability;
@@ -45,18 +47,27 @@ impl Dropout {
     /// `x` of any shape, or `x` with elements dropped while training. Element `i` (row-major) meets
     /// the same fate on every device.
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.forward_in(x, mode, &Arc::default())
+    }
+
+    /// [`Self::forward`], which takes the memory of its result from a model's workspace.
+    pub(crate) fn forward_in(
+        &self,
+        x: &Tensor,
+        mode: Mode,
+        context: &Arc<cpu::Context>,
+    ) -> Result<Tensor> {
         let Mode::Train { seed, step } = mode else {
             return Ok(x.clone());
         };
         if self.p == 0.0 {
             return Ok(x.clone());
         }
-        let mask = Mask { p: self.p, numbers: Philox::new(seed, self.stream, step) };
+        let numbers = Philox::new(seed, self.stream, step);
+        let mask = Mask { p: self.p, numbers, context: context.clone() };
         Ok(x.contiguous()?.apply_op1(mask)?)
     }
-}
 
-impl Dropout {
     /// Rows of `x` with one mask for all rows of a key: the variational dropout of Gal and Ghahramani (2016),
     /// where the key is the row's sequence. `keys` are below `count`.
     ///
@@ -89,7 +100,8 @@ impl Dropout {
         if self.p == 0.0 {
             return Ok(x.clone());
         }
-        let mask = Mask { p: self.p, numbers: Philox::new(seed, self.stream, step) };
+        let numbers = Philox::new(seed, self.stream, step);
+        let mask = Mask { p: self.p, numbers, context: Arc::default() };
         let factors: Vec<f32> = keys.iter().map(|&key| mask.factor(u64::from(key))).collect();
         let factors = Tensor::from_vec(factors, (keys.len(), 1), x.device())?;
         Ok(x.broadcast_mul(&factors.to_dtype(x.dtype())?)?)
@@ -100,6 +112,7 @@ impl Dropout {
 struct Mask {
     p: f64,
     numbers: Philox,
+    context: Arc<cpu::Context>,
 }
 
 impl Mask {
@@ -130,13 +143,14 @@ impl CustomOp1 for Mask {
             bail!("dropout needs a contiguous tensor");
         };
         let (numbers, threshold, scale) = (self.numbers, self.threshold(), self.scale());
+        let context = &self.context;
         let result = match storage {
             CpuStorage::F32(x) => {
-                CpuStorage::F32(cpu::dropout(&x[start..end], numbers, threshold, scale))
+                CpuStorage::F32(cpu::dropout(&x[start..end], numbers, threshold, scale, context))
             }
             CpuStorage::F64(x) => {
                 let scale = f64::from(scale);
-                CpuStorage::F64(cpu::dropout(&x[start..end], numbers, threshold, scale))
+                CpuStorage::F64(cpu::dropout(&x[start..end], numbers, threshold, scale, context))
             }
             _ => bail!("dropout takes f32 or f64"),
         };
@@ -159,7 +173,7 @@ impl CustomOp1 for Mask {
         _res: &Tensor,
         grad: &Tensor,
     ) -> candle_core::Result<Option<Tensor>> {
-        let again = Mask { ..*self };
+        let again = Mask { context: self.context.clone(), ..*self };
         Ok(Some(grad.contiguous()?.apply_op1_no_bwd(&again)?))
     }
 }
@@ -181,7 +195,7 @@ mod tests {
         assert!((dropped - 0.3).abs() < 0.01, "{dropped}");
         assert!(y.iter().all(|&v| v == 0.0 || (v - 1.0 / 0.7).abs() < 1e-6));
         // The chunked pass and the definition agree, element by element.
-        let mask = Mask { p: 0.3, numbers: Philox::new(3, 1, 5) };
+        let mask = Mask { p: 0.3, numbers: Philox::new(3, 1, 5), context: Arc::default() };
         assert!(y.iter().zip(0..).all(|(&v, i)| (v - mask.factor(i)).abs() < 1e-6));
     }
 

@@ -126,7 +126,9 @@ impl FrozenClassifier {
         let c_n: Vec<Tensor> = c_n.into_iter().collect();
         let state = final_states(packing, &[h_n], &c_n)?.try_into()?;
         let sequence = PackedSequence::new(sequence, packing.clone())?;
-        Ok(self.fc.forward(&self.pool.forward(&sequence, &state)?)?)
+        let logits = self.fc.forward(&self.pool.forward(&sequence, &state)?)?;
+        self.layers.give_back(&output)?;
+        Ok(logits)
     }
 
     /// The embeddings of the distinct ids, `[n, columns]`, and which of them every id has.

@@ -132,10 +132,15 @@ impl Layers {
         mode: Mode,
     ) -> Result<Tensor> {
         if !self.config.variational {
-            return dropout.forward(x, mode);
+            return dropout.forward_in(x, mode, &self.context);
         }
         let sequences: Vec<u32> = packing.steps().map(|(index, _)| index as u32).collect();
         dropout.forward_locked(x, &sequences, packing.batch_size(), mode)
+    }
+
+    /// Takes back the memory of a tensor that these layers made, and of which nothing is read any more.
+    pub(crate) fn give_back(&self, tensor: &Tensor) -> Result<()> {
+        Ok(self.context.reclaim(tensor)?)
     }
 
     /// A parameter, or its gradient, as a training step meets it.

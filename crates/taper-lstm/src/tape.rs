@@ -77,12 +77,26 @@ impl Tape {
         let states = layers.flat_states(&self.output, grad_states, names)?;
         let mut grad = grad_output.map(|grad| grad.detach().contiguous()).transpose()?;
         let mut parameters = Vec::new();
+        let top = self.layers.len().saturating_sub(1);
         for ((layer, recorded), last) in self.layers.into_iter().enumerate().zip(states).rev() {
             let Recorded { op, operands } = recorded;
             let [dx, weights, _] = op.backward(&operands, (grad.as_ref(), &last.detach()))?;
             let packing = self.output.packing();
-            grad = Some(layers.drop_between(layer, &dx, packing, self.mode)?);
+            let below = layers.drop_between(layer, &dx, packing, self.mode)?;
             parameters.extend(layers.by_parameter(layer, &weights, self.mode)?);
+
+            // Of this layer only `below` is still to be read.
+            let [x, _, _, output] = operands;
+            layers.give_back(&output)?;
+            if layer > 0 {
+                layers.give_back(&x)?;
+            }
+            if below.id() != dx.id() {
+                layers.give_back(&dx)?;
+            }
+            if let Some(above) = grad.replace(below).filter(|_| layer < top) {
+                layers.give_back(&above)?;
+            }
         }
         let input = match grad {
             Some(grad) => grad,

@@ -11,7 +11,7 @@ use super::math::Real;
 use super::product::{Matrix, multiply};
 use super::reverse::Sweep;
 use super::slices::{cut, cut_rows};
-use super::workspace::Context;
+use super::workspace::{Context, Workspace};
 use crate::config::Cell;
 use crate::kernel::LayerShape;
 
@@ -61,7 +61,7 @@ pub(crate) fn backward<T: Real>(
     let (total, hidden, blocks) = (shape.total(), shape.hidden_size, Blocks::of(shape));
     let width = blocks.width();
     let mut gradients = Gradients {
-        x: sum_directions(&reversed, shape.input_size),
+        x: sum_directions(&reversed, shape.input_size, workspace),
         weights: vec![T::default(); weights.len()],
         state: vec![T::default(); state.len()],
     };
@@ -202,10 +202,14 @@ fn states_before<T: Real>(
 }
 
 /// The gradient of x, `[total, input_size]`: the directions' parts, in their order.
-fn sum_directions<T: Real>(reversed: &[Reversed<T>], input_size: usize) -> Vec<T> {
+fn sum_directions<T: Real>(
+    reversed: &[Reversed<T>],
+    input_size: usize,
+    workspace: &Workspace<T>,
+) -> Vec<T> {
     let padded = input_size.next_multiple_of(BLOCK);
     let total = reversed.first().map_or(0, |first| first.x.len() / padded);
-    let mut sums = vec![T::default(); total * input_size];
+    let mut sums = workspace.take(total * input_size);
     sums.par_chunks_mut(input_size).enumerate().for_each(|(row, sums)| {
         for (direction, Reversed { x, .. }) in reversed.iter().enumerate() {
             let x = &x[row * padded..][..input_size];

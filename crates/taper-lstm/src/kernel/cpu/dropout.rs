@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::math::Real;
-use super::vector::{Instructions, Kernel, Vector};
+use super::vector::{Kernel, Vector};
+use super::workspace::Context;
 use crate::random::Philox;
 
 /// Elements that a task of the thread pool takes at a time.
@@ -11,14 +12,19 @@ const TASK: usize = 4096;
 /// Philox's blocks, of four words each, that are drawn side by side.
 const BLOCKS: usize = 16;
 
-/// `source * scale` where the element's word is at least `threshold`, 0 elsewhere.
-pub(crate) fn dropout<T: Real>(source: &[T], numbers: Philox, threshold: u32, scale: T) -> Vec<T> {
-    let instructions = Instructions::detect();
-    let mut result = vec![T::default(); source.len()];
+/// `source * scale` where the element's word is at least `threshold`, 0 elsewhere, in a buffer of the workspace.
+pub(crate) fn dropout<T: Real>(
+    source: &[T],
+    numbers: Philox,
+    threshold: u32,
+    scale: T,
+    context: &Context,
+) -> Vec<T> {
+    let mut result = T::workspace(context).take(source.len());
     result.par_chunks_mut(TASK).zip(source.par_chunks(TASK)).enumerate().for_each(
         |(task, (result, source))| {
             let first_block = (task * TASK / 4) as u64;
-            T::run(instructions, Masked { result, source, numbers, first_block, threshold, scale });
+            T::run(context.instructions, Masked { result, source, numbers, first_block, threshold, scale });
         },
     );
     result

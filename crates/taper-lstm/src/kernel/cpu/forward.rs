@@ -9,7 +9,7 @@ use super::math::Real;
 use super::projection::Inputs;
 use super::slices::{cut, cut_rows, rows_of_slices};
 use super::sweep::{Gates, Sweep};
-use super::workspace::Context;
+use super::workspace::{Context, Workspace};
 use crate::config::Activations;
 use crate::kernel::LayerShape;
 
@@ -47,7 +47,7 @@ pub(crate) fn forward<T: Real>(
     let store = keep && shape.activations == Activations::Keep;
     let finished = run_directions(shape, inputs, store, context);
     let workspace = T::workspace(context);
-    let output = gather(shape, &finished);
+    let output = gather(shape, &finished, workspace);
     let mut traces = Vec::new();
     for Finished { trace, h, .. } in finished {
         workspace.give(h);
@@ -174,10 +174,14 @@ pub(super) fn run<T: Real>(
 }
 
 /// `h_seq | h_n | c_n`, out of the padded states of all directions.
-pub(super) fn gather<T: Real>(shape: &LayerShape, finished: &[Finished<T>]) -> Vec<T> {
+pub(super) fn gather<T: Real>(
+    shape: &LayerShape,
+    finished: &[Finished<T>],
+    workspace: &Workspace<T>,
+) -> Vec<T> {
     let blocks = Blocks::of(shape);
     let (hidden, padded, batch) = (shape.hidden_size, blocks.padded(), shape.batch());
-    let mut output = vec![T::default(); shape.output_len()];
+    let mut output = workspace.take(shape.output_len());
     let (sequence, last) = output.split_at_mut(shape.sequence_len());
     sequence.par_chunks_mut(shape.directions * hidden).enumerate().for_each(|(row, output)| {
         for (output, direction) in output.chunks_mut(hidden).zip(finished) {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
 use super::forward::{Finished, Initial, Trace, gather, run, slices};
@@ -65,6 +66,11 @@ impl Frozen {
         Self { layers: layers.collect(), context }
     }
 
+    /// Takes back the memory of a result of [`Self::forward`], of which nothing is read any more.
+    pub(crate) fn give_back(&self, output: &Tensor) -> Result<()> {
+        self.context.reclaim(output)
+    }
+
     /// The last layer's `h_seq | h_n | c_n` ([`LayerShape::output_len`]), from states of zero.
     ///
     /// # Shapes
@@ -78,7 +84,10 @@ impl Frozen {
         let mut below = Below::Distinct { rows, indices };
         for layer in &self.layers {
             let shape = LayerShape { packing: packing.clone(), ..layer.shape.clone() };
-            below = layer.forward(&shape, &below, &self.context);
+            let output = layer.forward(&shape, &below, &self.context);
+            if let Below::Finished { output, .. } = std::mem::replace(&mut below, output) {
+                self.context.f32.give(output);
+            }
         }
         match below {
             Below::Finished { output, .. } => output,
@@ -146,7 +155,7 @@ impl Layer {
             })
             .collect();
         let (finished, rounded): (Vec<_>, Vec<_>) = finished.into_iter().unzip();
-        let output = gather(shape, &finished);
+        let output = gather(shape, &finished, workspace);
         for Finished { h, .. } in finished {
             workspace.give(h);
         }
