@@ -143,6 +143,11 @@ impl Layers {
         Ok(self.context.reclaim(tensor)?)
     }
 
+    #[cfg(test)]
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
     /// A parameter, or its gradient, as a training step meets it.
     fn drop_weight(
         &self,

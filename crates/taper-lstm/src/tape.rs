@@ -132,6 +132,28 @@ mod tests {
     }
 
     #[test]
+    fn a_pass_leaves_as_much_memory_as_the_one_before() {
+        for (dropout, variational) in [(0.4, false), (0.0, false), (0.4, true)] {
+            let lstm = LstmConfig { num_layers: 3, dropout, variational, ..LstmConfig::new(3, 5) };
+            let parameters = Parameters::new(2);
+            let layers =
+                Layers::new(lstm.stack(), &parameters.var_builder(DType::F32, &Device::Cpu));
+            let layers = layers.unwrap();
+            let packing = Arc::new(Packing::new(&[3, 6, 1]).unwrap());
+            let input = PackedSequence::new(numbers(&[10, 3], 0.1), packing).unwrap();
+            let pass = || {
+                let (output, _, tape) = layers.record(&input, TRAIN).unwrap();
+                let grad = numbers(output.data().dims(), 0.2);
+                tape.backward(&layers, Some(grad), None).unwrap();
+                layers.context().waiting()
+            };
+            let first = pass();
+            assert!(first > 0);
+            assert_eq!([pass(), pass()], [first, first], "{dropout} {variational}");
+        }
+    }
+
+    #[test]
     fn off_the_graph_everything_has_the_same_bits() {
         let config = LstmConfig {
             num_layers: 3,

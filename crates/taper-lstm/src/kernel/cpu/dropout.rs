@@ -24,7 +24,10 @@ pub(crate) fn dropout<T: Real>(
     result.par_chunks_mut(TASK).zip(source.par_chunks(TASK)).enumerate().for_each(
         |(task, (result, source))| {
             let first_block = (task * TASK / 4) as u64;
-            T::run(context.instructions, Masked { result, source, numbers, first_block, threshold, scale });
+            T::run(
+                context.instructions,
+                Masked { result, source, numbers, first_block, threshold, scale },
+            );
         },
     );
     result

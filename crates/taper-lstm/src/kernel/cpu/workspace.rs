@@ -41,6 +41,14 @@ impl Context {
     }
 }
 
+#[cfg(test)]
+impl Context {
+    /// How many buffers wait, of all types.
+    pub(crate) fn waiting(&self) -> usize {
+        self.f32.buffers().waiting.len() + self.f64.buffers().waiting.len()
+    }
+}
+
 struct Reclaim<'a>(&'a Context);
 
 impl InplaceOp1 for Reclaim<'_> {
@@ -51,8 +59,12 @@ impl InplaceOp1 for Reclaim<'_> {
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
         let len = layout.shape().elem_count();
         match storage {
-            CpuStorage::F32(buffer) if buffer.len() == len => self.0.f32.give(std::mem::take(buffer)),
-            CpuStorage::F64(buffer) if buffer.len() == len => self.0.f64.give(std::mem::take(buffer)),
+            CpuStorage::F32(buffer) if buffer.len() == len => {
+                self.0.f32.give(std::mem::take(buffer))
+            }
+            CpuStorage::F64(buffer) if buffer.len() == len => {
+                self.0.f64.give(std::mem::take(buffer))
+            }
             _ => {}
         }
         Ok(())
