@@ -1,12 +1,12 @@
 """Taper and PyTorch train one recipe from several seeds: accuracies an epoch, side by side.
 
     python accuracy.py OUT [--recipe NAME|FILE] [--set KEY=VALUE]... [--seeds 1,2,3]
-                       [--prepared DIR] [--data DIR] [--taper PATH] [--threads N]
+                       [--splits test] [--prepared DIR] [--data DIR] [--taper PATH] [--threads N]
     python accuracy.py OUT --table
 
 What OUT has already is not trained again, and what was interrupted is gone on with: start it
 again until it is through. With `--table` it only reads. A run of Taper is judged on one split, so
-it is made once for each; `accuracy_torch.py` judges on all of them. Commands go to stderr, tables
+it is made once for each of `--splits`; `accuracy_torch.py` judges on all there are. Commands go to stderr, tables
 in Markdown to stdout.
 """
 
@@ -27,9 +27,9 @@ def call(command, stdout=sys.stderr):
     subprocess.run(command, check=True, stdout=stdout)
 
 
-def judged_splits(prepared):
+def judged_splits(prepared, wanted):
     splits = json.loads((prepared / "manifest.json").read_text())["splits"]
-    named = (name for name in SPLITS if name in splits)
+    named = (name for name in wanted if name in splits)
     return [name for name in named if splits[name]["unlabelled"] < splits[name]["rows"]]
 
 
@@ -45,7 +45,7 @@ def train(arguments):
         options += [part for key in settings for part in ("--set", key)]
         # Where vectors are random, they are the seed's.
         call([arguments.taper, "prepare", *options])
-        for split in judged_splits(prepared):
+        for split in judged_splits(prepared, arguments.splits):
             run = out / f"taper-{split}-{seed}"
             train_taper(arguments, options, split, run)
         command = [sys.executable, Path(__file__).with_name("accuracy_torch.py")]
@@ -137,6 +137,9 @@ def main():
         "--seeds",
         type=lambda text: [int(seed) for seed in text.split(",")],
         default=[1, 2, 3],
+    )
+    parser.add_argument(
+        "--splits", type=lambda text: text.split(","), default=SPLITS, help="of Taper's"
     )
     parser.add_argument("--prepared", type=Path, help="OUT/prepared by default")
     parser.add_argument("--data", default="data", help="the sample's folder")

@@ -287,8 +287,9 @@ class Trainer:
             "train_accuracy": right.sum() / rows.sum(),
             "tokens_per_s": round(tokens.sum() / seconds),
         }
-        for name in self.splits.keys() - {"train"}:
-            line[f"{name}_accuracy"] = self.accuracy(self.splits[name])
+        for name, split in self.splits.items():
+            if name != "train":
+                line[f"{name}_accuracy"] = self.accuracy(split)
         return line
 
     def save(self, path, epoch):
