@@ -108,6 +108,22 @@ def difference(taper, torch):
     return f"{text} ± {100 * error:.2f}"
 
 
+def best_by_validation(found):
+    """What `train.select = "best"` would choose: each seed's test accuracy, by side."""
+    validation, test = (found[f"{split} accuracy"] for split in SPLITS)
+    chosen = {"taper": [], "torch": []}
+    for side, accuracies in chosen.items():
+        seeds = [
+            set(of[epoch][side]) for of in (validation, test) for epoch in validation
+        ]
+        for seed in set.intersection(*seeds) if seeds else ():
+            best = max(
+                sorted(validation), key=lambda epoch: validation[epoch][side][seed]
+            )
+            accuracies.append(test[best][side][seed])
+    return list(chosen.values()) if all(chosen.values()) else None
+
+
 def print_tables(found):
     for figure in ("train accuracy", *(f"{split} accuracy" for split in SPLITS)):
         epochs = {
@@ -123,6 +139,11 @@ def print_tables(found):
             cells = [epoch, cell(taper), cell(torch), difference(taper, torch)]
             cells.append(f"{len(taper)}, {len(torch)}")
             print("|", " | ".join(map(str, cells)), "|")
+    if best := best_by_validation(found):
+        print(
+            "\nTest accuracy of each seed's best epoch by validation: "
+            f"Taper {cell(best[0])}, PyTorch {cell(best[1])}, difference {difference(*best)}"
+        )
     print(
         "\nMean ± standard deviation over seeds; the difference of means ± its standard error."
     )
