@@ -6,8 +6,8 @@
 
 What OUT has already is not trained again, and what was interrupted is gone on with: start it
 again until it is through. With `--table` it only reads. A run of Taper is judged on one split, so
-it is made once for each of `--splits`; `accuracy_torch.py` judges on all there are. Commands go to stderr, tables
-in Markdown to stdout.
+it is made once for each of `--splits`; `accuracy_torch.py` judges on all there are. Commands go to
+stderr, tables in Markdown to stdout.
 """
 
 import argparse
@@ -24,13 +24,21 @@ SPLITS = ("validation", "test")
 def call(command, stdout=sys.stderr):
     command = [str(part) for part in command]
     print("$", *command, file=sys.stderr, flush=True)
-    subprocess.run(command, check=True, stdout=stdout)
+    try:
+        subprocess.run(command, check=True, stdout=stdout)
+    except FileNotFoundError:
+        sys.exit(f"{command[0]} is not there; `--taper` names a release build")
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)
 
 
 def judged_splits(prepared, wanted):
     splits = json.loads((prepared / "manifest.json").read_text())["splits"]
     named = (name for name in wanted if name in splits)
-    return [name for name in named if splits[name]["unlabelled"] < splits[name]["rows"]]
+    named = [
+        name for name in named if splits[name]["unlabelled"] < splits[name]["rows"]
+    ]
+    return named or sys.exit(f"{prepared}: no labels in {', '.join(wanted)}")
 
 
 def train(arguments):

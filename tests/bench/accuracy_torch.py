@@ -208,6 +208,8 @@ def rate(schedule, done):
 
 
 class Trainer:
+    """The recipe, the splits, the model and its optimizer."""
+
     def __init__(self, recipe, folder):
         manifest = json.loads((folder / "manifest.json").read_text())
         if (
