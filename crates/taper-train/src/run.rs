@@ -1,7 +1,7 @@
 //! A run's folder: its lock, its recipe, its metrics, and at the end its model.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -108,10 +108,11 @@ impl Run {
     /// Opens a run to go on with it by another recipe: from the checkpoint of this name, or the newest.
     ///
     /// Checkpoints after that one are of the recipe that was, and are removed. What changes is told in
-    /// `metrics.jsonl`, once training goes on.
+    /// `metrics.jsonl` first.
     ///
     /// # Errors
-    /// If the change needs other data or another network, or `force` is not given: the error tells all that differs.
+    /// If the change needs other data or another network, or `force` is not given: the error tells all that differs. If
+    /// the checkpoint is damaged, or stands within an epoch whose batches would be others. Nothing is changed then.
     pub fn open_changed(
         folder: &Path,
         recipe: &Recipe,
@@ -139,13 +140,39 @@ impl Run {
             );
             return Err(Error::run(folder, message));
         }
+        let standing = run.checkpoints().standing(checkpoint)?;
+        let (progress, metrics_len) = standing.unwrap_or_default();
+        if let Some(change) = changes.iter().find(|change| decides_batches(&change.key))
+            && progress.batches > 0
+        {
+            return Err(run.within_an_epoch(&change.key, progress.epochs + 1)?);
+        }
         run.checkpoints().forget_after(checkpoint)?;
+        // Told before it is done: whatever happens in between, a change is never untold.
+        run.truncate_metrics(metrics_len)?;
+        run.record(&TrainEvent::RecipeChanged { changes: changes.clone() })?;
+        run.metrics_len()?;
         let config = ModelConfig { model: recipe.model.clone(), ..run.model_config()? };
         config.write(folder)?;
         atomic::write(&folder.join(RECIPE), recipe.to_toml()?.as_bytes())?;
         run.recipe = recipe.clone();
         run.changes = changes;
         Ok(run)
+    }
+
+    /// That a key cannot change where the run stands.
+    fn within_an_epoch(&self, key: &str, epoch: u32) -> Result<Error> {
+        let advice = match self.checkpoints().between_epochs()? {
+            Some(name) => {
+                format!("`--checkpoint {name}` goes on from between two, or finish the epoch first")
+            }
+            None => "finish the epoch first".to_owned(),
+        };
+        let message = format!(
+            "`{key}` decides which texts share a batch, and the checkpoint stands within epoch {epoch}: change it \
+             between two epochs; {advice}"
+        );
+        Ok(Error::run(&self.folder, message))
     }
 
     /// What [`Self::open_changed`] changed; empty from the second call on.
@@ -219,13 +246,21 @@ impl Run {
         self.folder.join(model::WEIGHTS)
     }
 
-    /// Puts weights of a checkpoint in the model's place.
-    pub(crate) fn adopt_weights(&self, path: &Path) -> Result<()> {
-        let bytes = fs::read(path).map_err(Error::io(path, "read"))?;
+    /// Puts weights of a checkpoint, of this BLAKE3, in the model's place.
+    ///
+    /// # Errors
+    /// If they are damaged, and do not stand there already.
+    pub(crate) fn adopt_weights(&self, path: &Path, blake3: &str) -> Result<()> {
         let place = self.weights_path();
-        if fs::read(&place).is_ok_and(|present| present == bytes) {
+        if place.is_file() && fingerprint::of_file(&place)? == blake3 {
             return Ok(());
         }
+        if fingerprint::of_file(path)? != blake3 {
+            let message = "the best weights so far, and not what was written (their BLAKE3 differs); resume from a \
+                           checkpoint before it, or with `--set train.select=last --force`";
+            return Err(Error::run(path, message));
+        }
+        let bytes = fs::read(path).map_err(Error::io(path, "read"))?;
         atomic::write(&place, &bytes)
     }
 
@@ -284,12 +319,21 @@ impl Run {
         self.metrics.stream_position().map_err(Error::io(&path, "read"))
     }
 
-    /// Cuts `metrics.jsonl` back to what it held at a checkpoint.
+    /// Cuts `metrics.jsonl` back to what it held at a checkpoint, but for changes of the recipe after it: they hold.
     pub(crate) fn truncate_metrics(&mut self, len: u64) -> Result<()> {
         let path = self.folder.join(METRICS);
-        self.metrics.set_len(len).map_err(Error::io(&path, "truncate"))?;
+        let mut tail = Vec::new();
+        let mut file = File::open(&path).map_err(Error::io(&path, "open"))?;
+        // Never longer than it is: the hole would read as zeros.
+        let len = file.metadata().map_err(Error::io(&path, "look at"))?.len().min(len);
+        file.seek(SeekFrom::Start(len)).map_err(Error::io(&path, "seek in"))?;
+        file.read_to_end(&mut tail).map_err(Error::io(&path, "read"))?;
+        let lines = tail.split_inclusive(|byte| *byte == b'\n');
+        let changes: Vec<u8> = lines.filter(|line| is_change(line)).flatten().copied().collect();
         self.metrics.seek(SeekFrom::Start(len)).map_err(Error::io(&path, "seek in"))?;
-        Ok(())
+        self.metrics.write_all(&changes).map_err(Error::io(&path, "write"))?;
+        let len = len + changes.len() as u64;
+        self.metrics.set_len(len).map_err(Error::io(&path, "truncate"))
     }
 
     /// Writes the model card.
@@ -303,6 +347,17 @@ fn may_change(key: &str) -> bool {
     const FIXED: [&str; 3] = ["train.max_length", "train.truncate", "train.optimizer.kind"];
     let of_training = key.starts_with("train.") || key.starts_with("model.dropout.");
     (of_training && !FIXED.contains(&key)) || key == "seed" || key == "description"
+}
+
+/// Whether a recipe's key has a say in which texts share a batch.
+fn decides_batches(key: &str) -> bool {
+    ["seed", "train.batch_size", "train.batch_tokens", "train.batches_per_pool"].contains(&key)
+}
+
+/// Whether a whole line of `metrics.jsonl` tells of another recipe.
+fn is_change(line: &[u8]) -> bool {
+    let event = line.strip_suffix(b"\n").map(serde_json::from_slice);
+    matches!(event, Some(Ok(TrainEvent::RecipeChanged { .. })))
 }
 
 fn fingerprint_of(prepared: &Prepared) -> String {
