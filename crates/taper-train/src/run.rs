@@ -202,6 +202,12 @@ impl Run {
     /// Which data the run in `folder` is trained on.
     pub fn prepared_of(folder: &Path) -> Result<PreparedReference> {
         let path = folder.join(PREPARED);
+        if !path.exists() {
+            let message = format!(
+                "no run: there is no {PREPARED} in it, which names its data; where the command has `--prepared`, say which"
+            );
+            return Err(Error::run(folder, message));
+        }
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
         serde_json::from_slice(&bytes)
             .map_err(|error| Error::run(&path, format!("not a reference to data: {error}")))
@@ -213,15 +219,30 @@ impl Run {
     /// If it is gone, or has become another.
     pub fn open_prepared(folder: &Path) -> Result<Prepared> {
         let reference = Self::prepared_of(folder)?;
-        let prepared = Prepared::open(&reference.path)?;
-        if fingerprint_of(&prepared) != reference.fingerprint {
+        if !reference.path.is_dir() {
             let message = format!(
-                "prepared anew and different since the run in {} began; prepare the run's recipe \
-                 again ({})",
+                "gone, and the run in {} was trained on it: prepare it there again ({}), or say where it is now \
+                 (`--prepared`, where the command has it)",
                 folder.display(),
-                folder.join(RECIPE).display()
+                prepare_again(folder, &reference.path)
             );
             return Err(Error::prepared(&reference.path, message));
+        }
+        Self::open_moved(folder, &reference.path)
+    }
+
+    /// The same, where the data have moved to `place`.
+    pub fn open_moved(folder: &Path, place: &Path) -> Result<Prepared> {
+        let reference = Self::prepared_of(folder)?;
+        let prepared = Prepared::open(place)?;
+        if fingerprint_of(&prepared) != reference.fingerprint {
+            let message = format!(
+                "not the data that the run in {} is trained on: prepared by another recipe or from other texts since? \
+                 Prepare the run's again ({})",
+                folder.display(),
+                prepare_again(folder, &reference.path)
+            );
+            return Err(Error::prepared(place, message));
         }
         Ok(prepared)
     }
@@ -347,6 +368,12 @@ fn may_change(key: &str) -> bool {
     const FIXED: [&str; 3] = ["train.max_length", "train.truncate", "train.optimizer.kind"];
     let of_training = key.starts_with("train.") || key.starts_with("model.dropout.");
     (of_training && !FIXED.contains(&key)) || key == "seed" || key == "description"
+}
+
+/// The command that makes a run's data anew.
+fn prepare_again(run: &Path, place: &Path) -> String {
+    let recipe = run.join(RECIPE);
+    format!("`taper prepare --recipe {} --prepared {}`", recipe.display(), place.display())
 }
 
 /// Whether a recipe's key has a say in which texts share a batch.

@@ -195,6 +195,10 @@ fn a_full_disk_at_the_checkpoint_leaves_the_one_before() {
     let expected = train(&whole, &["--set", "train.epochs=3"]);
     assert_eq!(outcome["test"], expected["test"]);
     assert!(weights(&out) == weights(&whole), "other bits after a full disk");
+    // The recipe was changed by the process that failed.
+    let metrics = fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+    let told = metrics.lines().filter(|line| line.contains("recipe_changed")).count();
+    assert_eq!(told, 1, "a change is told once, whatever became of the process");
 }
 
 #[test]
@@ -230,7 +234,20 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_offered() {
     let whole = weights(&out);
     let at = out.to_str().unwrap();
     let names = checkpoints(&out);
-    let [.., before, newest] = names.as_slice() else { panic!("{names:?}") };
+    let [oldest, .., before, newest] = names.as_slice() else { panic!("{names:?}") };
+
+    // To go on from a damaged one costs nothing that stands after it.
+    let file = out.join("checkpoints").join(oldest).join("model.safetensors");
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, &bytes[1..]).unwrap();
+    let longer = ["--force", "--set", "train.epochs=3"];
+    let message =
+        failure(&[&["train", "--resume", at, "--checkpoint", oldest], &longer[..]].concat());
+    assert!(message.contains(&format!("{oldest}/model.safetensors")), "{message}");
+    assert_eq!(checkpoints(&out), names);
+    assert!(fs::read_to_string(out.join("recipe.toml")).unwrap().contains("epochs = 2"));
+    fs::write(&file, &bytes).unwrap();
+
     let file = out.join("checkpoints").join(newest).join("optimizer.safetensors");
     let bytes = fs::read(&file).unwrap();
 
@@ -247,6 +264,49 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_offered() {
     assert!(weights(&out) == whole);
     let message = failure(&["train", "--resume", at, "--checkpoint", "step-7"]);
     assert!(message.contains(before.as_str()), "{message}");
+    // The damaged one is gone: the newest is whole again.
+    assert_eq!(resume(&out)["test"], expected["test"]);
+}
+
+#[test]
+fn from_an_older_checkpoint_it_comes_to_the_same_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, out] = ["whole", "out"].map(|name| folder.path().join(name));
+    let often =
+        ["--set", "train.checkpoint.every_steps=100", "--set", "train.checkpoint.keep_last=9"];
+    let expected = train(&whole, &often);
+    train(&out, &often);
+    let at = out.to_str().unwrap();
+    // What a process that was killed while it wrote one leaves.
+    fs::create_dir(out.join("checkpoints/.new-1")).unwrap();
+    let mut child = crate::taper::taper()
+        .args(["train", "--resume", at, "--checkpoint", "step-00000100"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for("the way back", || (101..450).contains(&steps(&out)));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let names = checkpoints(&out);
+    assert!(names.len() < checkpoints(&whole).len(), "{names:?}");
+    assert!(!out.join("checkpoints/.new-1").exists());
+
+    // Which texts share a batch cannot change there; a refusal changes nothing.
+    let larger = ["--set", "train.batch_size=100", "--force"];
+    let back = ["train", "--resume", at, "--checkpoint", "step-00000100"];
+    let message = failure(&[&back[..], &larger].concat());
+    assert!(message.contains("`train.batch_size` decides"), "{message}");
+    assert!(message.contains("within epoch 1"), "{message}");
+    assert_eq!(checkpoints(&out), names);
+
+    assert_eq!(resume(&out)["test"], expected["test"]);
+    assert!(weights(&out) == weights(&whole));
+    assert_eq!(steps(&out), 2 * 250, "a line for every step, none twice");
+    // Between two epochs it can.
+    let longer = ["--set", "train.epochs=3"];
+    json(&[&["train", "--json", "--resume", at], &larger[..], &longer[..]].concat());
+    assert_eq!(steps(&out), 2 * 250 + 20);
 }
 
 #[test]
