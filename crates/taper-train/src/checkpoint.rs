@@ -229,18 +229,19 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Removes what was written after the checkpoint of this name, if one is named.
-    pub(crate) fn forget_after(&self, name: Option<&str>) -> Result<()> {
-        let Some(name) = name else { return Ok(()) };
+    /// Removes what was written after the checkpoint of this name, if one is named; whether there was anything.
+    pub(crate) fn forget_after(&self, name: Option<&str>) -> Result<bool> {
+        let Some(name) = name else { return Ok(false) };
         let names = self.names()?;
         if !names.iter().any(|known| known == name) {
             return Err(self.unknown(name, &names));
         }
-        for later in names.iter().filter(|other| other.as_str() > name) {
-            let later = self.folder.join(later);
+        let later: Vec<&String> = names.iter().filter(|other| other.as_str() > name).collect();
+        for name in &later {
+            let later = self.folder.join(name);
             fs::remove_dir_all(&later).map_err(Error::io(&later, "remove the folder"))?;
         }
-        Ok(())
+        Ok(!later.is_empty())
     }
 
     fn unknown(&self, name: &str, names: &[String]) -> Error {

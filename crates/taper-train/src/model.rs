@@ -152,8 +152,8 @@ impl ModelConfig {
             let message = format!("`temperature` is {temperature}; expected a number above 0");
             return Err(Error::run(&path, message));
         }
-        if let [] | [_] = config.class_names.as_slice() {
-            let found = config.class_names.len();
+        let found = config.class_names.len();
+        if found < 2 {
             let message = format!("{found} names in `class_names`; expected two or more");
             return Err(Error::run(&path, message));
         }

@@ -19,6 +19,8 @@ use crate::session::Session;
 use crate::step::StepReport;
 use crate::{Error, Recipe, Result, atomic, fingerprint};
 
+mod change;
+
 const RECIPE: &str = "recipe.toml";
 const METRICS: &str = "metrics.jsonl";
 const PREPARED: &str = "prepared.json";
@@ -31,6 +33,8 @@ pub struct Run {
     recipe: Recipe,
     metrics: File,
     changes: Vec<Difference>,
+    /// Whether the weights in the folder may be of another epoch than the checkpoints tell.
+    went_back: bool,
     session: Option<Session>,
     _lock: Lock,
 }
@@ -76,6 +80,7 @@ impl Run {
             folder: folder.into(),
             recipe: recipe.clone(),
             changes: Vec::new(),
+            went_back: false,
             session: None,
             _lock: lock,
         })
@@ -101,83 +106,15 @@ impl Run {
     pub fn open(folder: &Path) -> Result<Self> {
         let recipe = Self::recipe_of(folder)?;
         let lock = Lock::exclusive(folder)?;
-        let (metrics, changes) = (open_metrics(folder)?, Vec::new());
-        Ok(Self { metrics, folder: folder.into(), recipe, changes, session: None, _lock: lock })
-    }
-
-    /// Opens a run to go on with it by another recipe: from the checkpoint of this name, or the newest.
-    ///
-    /// Checkpoints after that one are of the recipe that was, and are removed. What changes is told in
-    /// `metrics.jsonl` first.
-    ///
-    /// # Errors
-    /// If the change needs other data or another network, or `force` is not given: the error tells all that differs. If
-    /// the checkpoint is damaged, or stands within an epoch whose batches would be others. Nothing is changed then.
-    pub fn open_changed(
-        folder: &Path,
-        recipe: &Recipe,
-        checkpoint: Option<&str>,
-        force: bool,
-    ) -> Result<Self> {
-        let mut run = Self::open(folder)?;
-        let changes = run.recipe.differences(recipe)?;
-        if changes.is_empty() {
-            return Ok(run);
-        }
-        let list: Vec<String> = changes.iter().map(|change| format!("  {change}")).collect();
-        let list = list.join("\n");
-        if let Some(change) = changes.iter().find(|change| !may_change(&change.key)) {
-            let key = &change.key;
-            let message = format!(
-                "`{key}` cannot change within a run: it decides the data or the network; begin a new run. The recipes \
-                 differ in\n{list}"
-            );
-            return Err(Error::run(folder, message));
-        }
-        if !force {
-            let message = format!(
-                "the recipe is not the one the run began with; `--force` goes on with it all the same:\n{list}"
-            );
-            return Err(Error::run(folder, message));
-        }
-        let standing = run.checkpoints().standing(checkpoint)?;
-        let (progress, metrics_len) = standing.unwrap_or_default();
-        if let Some(change) = changes.iter().find(|change| decides_batches(&change.key))
-            && progress.batches > 0
-        {
-            return Err(run.within_an_epoch(&change.key, progress.epochs + 1)?);
-        }
-        run.checkpoints().forget_after(checkpoint)?;
-        // Told before it is done: whatever happens in between, a change is never untold.
-        run.truncate_metrics(metrics_len)?;
-        run.record(&TrainEvent::RecipeChanged { changes: changes.clone() })?;
-        run.metrics_len()?;
-        let config = ModelConfig { model: recipe.model.clone(), ..run.model_config()? };
-        config.write(folder)?;
-        atomic::write(&folder.join(RECIPE), recipe.to_toml()?.as_bytes())?;
-        run.recipe = recipe.clone();
-        run.changes = changes;
-        Ok(run)
-    }
-
-    /// That a key cannot change where the run stands.
-    fn within_an_epoch(&self, key: &str, epoch: u32) -> Result<Error> {
-        let advice = match self.checkpoints().between_epochs()? {
-            Some(name) => {
-                format!("`--checkpoint {name}` goes on from between two, or finish the epoch first")
-            }
-            None => "finish the epoch first".to_owned(),
-        };
-        let message = format!(
-            "`{key}` decides which texts share a batch, and the checkpoint stands within epoch {epoch}: change it \
-             between two epochs; {advice}"
-        );
-        Ok(Error::run(&self.folder, message))
-    }
-
-    /// What [`Self::open_changed`] changed; empty from the second call on.
-    pub(crate) fn take_changes(&mut self) -> Vec<Difference> {
-        std::mem::take(&mut self.changes)
+        Ok(Self {
+            metrics: open_metrics(folder)?,
+            folder: folder.into(),
+            recipe,
+            changes: Vec::new(),
+            went_back: false,
+            session: None,
+            _lock: lock,
+        })
     }
 
     /// Says which process and machine trains it from here on: for `metrics.jsonl` and the report.
@@ -350,7 +287,8 @@ impl Run {
         file.seek(SeekFrom::Start(len)).map_err(Error::io(&path, "seek in"))?;
         file.read_to_end(&mut tail).map_err(Error::io(&path, "read"))?;
         let lines = tail.split_inclusive(|byte| *byte == b'\n');
-        let changes: Vec<u8> = lines.filter(|line| is_change(line)).flatten().copied().collect();
+        let changes: Vec<u8> =
+            lines.filter(|line| change::is_change(line)).flatten().copied().collect();
         self.metrics.seek(SeekFrom::Start(len)).map_err(Error::io(&path, "seek in"))?;
         self.metrics.write_all(&changes).map_err(Error::io(&path, "write"))?;
         let len = len + changes.len() as u64;
@@ -363,28 +301,10 @@ impl Run {
     }
 }
 
-/// Whether a run may go on with another value of a recipe's key: not where the data or the network depend on it.
-fn may_change(key: &str) -> bool {
-    const FIXED: [&str; 3] = ["train.max_length", "train.truncate", "train.optimizer.kind"];
-    let of_training = key.starts_with("train.") || key.starts_with("model.dropout.");
-    (of_training && !FIXED.contains(&key)) || key == "seed" || key == "description"
-}
-
 /// The command that makes a run's data anew.
 fn prepare_again(run: &Path, place: &Path) -> String {
     let recipe = run.join(RECIPE);
     format!("`taper prepare --recipe {} --prepared {}`", recipe.display(), place.display())
-}
-
-/// Whether a recipe's key has a say in which texts share a batch.
-fn decides_batches(key: &str) -> bool {
-    ["seed", "train.batch_size", "train.batch_tokens", "train.batches_per_pool"].contains(&key)
-}
-
-/// Whether a whole line of `metrics.jsonl` tells of another recipe.
-fn is_change(line: &[u8]) -> bool {
-    let event = line.strip_suffix(b"\n").map(serde_json::from_slice);
-    matches!(event, Some(Ok(TrainEvent::RecipeChanged { .. })))
 }
 
 fn fingerprint_of(prepared: &Prepared) -> String {

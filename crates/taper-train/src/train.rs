@@ -140,16 +140,19 @@ impl<'a> Trainer<'a> {
             dynamics: &mut dynamics,
         };
         let restored = checkpoints.restore(checkpoint, &mut parts)?;
-        let (progress, metrics_len) = restored.unwrap_or_default();
+        let (mut progress, metrics_len) = restored.unwrap_or_default();
         // Those after a named one are learned again, or damaged: what they say of the metrics no longer holds.
-        checkpoints.forget_after(checkpoint)?;
+        let back = checkpoints.forget_after(checkpoint)? || run.went_back();
         run.truncate_metrics(metrics_len)?;
         dynamics::forget_after(run.folder(), progress.epochs)?;
-        if recipe.train.select == Select::Best
-            && let Some((best, blake3)) = checkpoints.best_weights(&progress)?
-        {
+        if recipe.train.select == Select::Best {
             // Those in the run's folder may be of an epoch that is still to come.
-            run.adopt_weights(&best, &blake3)?;
+            match checkpoints.best_weights(&progress)? {
+                Some((best, blake3)) => run.adopt_weights(&best, &blake3)?,
+                // Or of one that never comes; then the best of the epochs from here on is chosen.
+                None if back => progress.best = None,
+                None => {}
+            }
         }
         let (clock, saved) = (Instant::now(), progress.steps);
         let (session, changes) = (run.take_session(), run.take_changes());

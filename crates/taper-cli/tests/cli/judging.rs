@@ -212,8 +212,8 @@ fn data_that_have_moved_are_asked_for_and_other_data_refused() {
         );
     }
     let moved = ["--json", "--prepared", &at("moved")];
-    assert_eq!(json(&[&["evaluate", &leaking], &moved[..]].concat()), judged);
-    json(&[&["train", "--resume", &leaking], &moved[..]].concat());
+    assert_eq!(json(&[&["evaluate", &leaking][..], &moved].concat()), judged);
+    json(&[&["train", "--resume", &leaking][..], &moved].concat());
     let message = failure(&["train", "--resume", &leaking, "--prepared", prepared()]);
     assert!(message.contains("not the data that the run in"), "{message}");
     // The same tokenizer, but classes in another order.
@@ -223,7 +223,7 @@ fn data_that_have_moved_are_asked_for_and_other_data_refused() {
     let mut other: Value = serde_json::from_str(&text).unwrap();
     other["class_names"] = names(&text).as_array().unwrap().iter().rev().cloned().collect();
     fs::write(&config, other.to_string()).unwrap();
-    let message = failure(&[&["evaluate", &leaking], &moved[..]].concat());
+    let message = failure(&[&["evaluate", &leaking][..], &moved].concat());
     assert!(message.contains("its classes are"), "{message}");
     other["class_names"] = vec!["one"].into();
     fs::write(&config, other.to_string()).unwrap();

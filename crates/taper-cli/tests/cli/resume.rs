@@ -147,6 +147,10 @@ fn another_recipe_is_shown_refused_and_on_demand_followed() {
     let wider = ["train", "--resume", at, "--force", "--set", "model.hidden_size=7"];
     let message = failure(&wider);
     assert!(message.contains("`model.hidden_size` cannot change"), "{message}");
+    // Or epochs that the test split judged would be compared with those of validation.
+    let judged = ["--set", "train.evaluate_on=test", "--set", "train.select=last"];
+    let message = failure(&[&["train", "--resume", at, "--force"][..], &judged].concat());
+    assert!(message.contains("`train.evaluate_on` cannot change"), "{message}");
     assert_eq!(steps(&out), 2 * 250);
 
     let outcome = json(&[&longer[..], &["--force"]].concat());
@@ -162,6 +166,39 @@ fn another_recipe_is_shown_refused_and_on_demand_followed() {
     let expected = train(&whole, &["--set", "train.epochs=3"]);
     assert_eq!(outcome["test"], expected["test"]);
     assert!(weights(&out) == weights(&whole));
+}
+
+/// The weights of an epoch that is learned again, and worse, are not the model.
+#[test]
+fn what_was_gone_back_on_does_not_become_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let settings =
+        ["train.epochs=3", "train.checkpoint.every_steps=100", "train.checkpoint.keep_last=3"];
+    let sets: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let accuracies = |out: &Path| -> Vec<f64> {
+        let metrics = fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+        let events = metrics.lines().map(|line| serde_json::from_str(line).unwrap());
+        let evaluated = events.filter(|event: &serde_json::Value| event["event"] == "evaluated");
+        evaluated.map(|event| event["accuracy"].as_f64().unwrap()).collect()
+    };
+    train(&out, &sets);
+    let [_, second, third] = accuracies(&out)[..] else { panic!("three epochs") };
+    assert!(third > second, "the last epoch is the best, and the second's weights are gone");
+    assert_eq!(checkpoints(&out), ["step-00000700", "step-00000750", "step-00000750-evaluated"]);
+    let at = out.to_str().unwrap();
+    let outcome = json(
+        &[
+            &["train", "--json", "--resume", at, "--checkpoint", "step-00000700", "--force"][..],
+            &["--set", "train.optimizer.learning_rate=10"],
+        ]
+        .concat(),
+    );
+    let [_, second, third] = accuracies(&out)[..] else { panic!("three epochs") };
+    assert!(third < second, "a rate that spoils it");
+    assert_eq!(outcome["best_epoch"], 3);
+    let judged = json(&["evaluate", at, "--split", "validation", "--json", "--resamples", "0"]);
+    assert!((judged["accuracy"].as_f64().unwrap() - third).abs() < 1e-12, "{judged}");
 }
 
 /// A disk on which no file can be larger than a megabyte: the metrics fit, the checkpoint does not.
@@ -242,7 +279,7 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_offered() {
     fs::write(&file, &bytes[1..]).unwrap();
     let longer = ["--force", "--set", "train.epochs=3"];
     let message =
-        failure(&[&["train", "--resume", at, "--checkpoint", oldest], &longer[..]].concat());
+        failure(&[&["train", "--resume", at, "--checkpoint", oldest][..], &longer].concat());
     assert!(message.contains(&format!("{oldest}/model.safetensors")), "{message}");
     assert_eq!(checkpoints(&out), names);
     assert!(fs::read_to_string(out.join("recipe.toml")).unwrap().contains("epochs = 2"));
@@ -305,7 +342,7 @@ fn from_an_older_checkpoint_it_comes_to_the_same_end() {
     assert_eq!(steps(&out), 2 * 250, "a line for every step, none twice");
     // Between two epochs it can.
     let longer = ["--set", "train.epochs=3"];
-    json(&[&["train", "--json", "--resume", at], &larger[..], &longer[..]].concat());
+    json(&[&["train", "--json", "--resume", at][..], &larger, &longer].concat());
     assert_eq!(steps(&out), 2 * 250 + 20);
 }
 
