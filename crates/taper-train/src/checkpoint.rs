@@ -355,13 +355,19 @@ impl Checkpoints {
     }
 
     fn offer(&self, name: &str, names: &[String], error: &Error) -> Error {
-        let older = names.iter().rev().skip_while(|other| *other != name).skip(1);
-        let whole = older.into_iter().find(|other| self.verify(other).is_ok());
-        let advice = match whole {
-            Some(whole) => format!(
+        let whole = |other: &&String| self.verify(other).is_ok();
+        let older = names.iter().rev().skip_while(|other| *other != name).skip(1).find(whole);
+        let newer = || names.iter().rev().take_while(|other| *other != name).find(whole);
+        let advice = if let Some(whole) = older {
+            format!(
                 "the checkpoint before it, {whole}, is whole: resume with `--checkpoint {whole}`"
-            ),
-            None => "no checkpoint before it is whole: train again with another `--out`".into(),
+            )
+        } else if let Some(whole) = newer() {
+            format!(
+                "none before it is whole, {whole} after it is: resume with `--checkpoint {whole}`"
+            )
+        } else {
+            "no checkpoint is whole: train again with another `--out`".to_owned()
         };
         Error::Checkpoint { problem: error.to_string(), advice }
     }

@@ -281,6 +281,7 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_offered() {
     let message =
         failure(&[&["train", "--resume", at, "--checkpoint", oldest][..], &longer].concat());
     assert!(message.contains(&format!("{oldest}/model.safetensors")), "{message}");
+    assert!(message.contains(&format!("--checkpoint {newest}")), "{message}");
     assert_eq!(checkpoints(&out), names);
     assert!(fs::read_to_string(out.join("recipe.toml")).unwrap().contains("epochs = 2"));
     fs::write(&file, &bytes).unwrap();
