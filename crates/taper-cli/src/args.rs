@@ -127,8 +127,8 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "RUN")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Goes on with an interrupted run, from its newest checkpoint. With --recipe or --set by another recipe: what
-    /// differs is shown, and --force needed.
+    /// Goes on with an interrupted run, from its newest checkpoint; --prepared says where its data are, if they have
+    /// moved. With --recipe or --set by another recipe: what differs is shown, and --force needed.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "dataset", "on_error", "vectors"])]
     pub(crate) resume: Option<PathBuf>,
 
@@ -136,7 +136,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, requires = "resume")]
     pub(crate) force: bool,
 
-    /// With --resume: the checkpoint to go on from, by its name below RUN/checkpoints.
+    /// With --resume: the checkpoint to go on from, by its name below RUN/checkpoints; those after it are removed.
     #[arg(long, value_name = "NAME", requires = "resume")]
     pub(crate) checkpoint: Option<String>,
 

@@ -1,8 +1,16 @@
 //! Messages and bars on stderr. Bars only on a terminal; `--quiet` silences all but errors.
 
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
+use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A line of a command's result, on stdout; a reader that has gone away is an error like any other.
+pub(crate) fn print(line: impl Display) -> Result<()> {
+    Ok(writeln!(io::stdout(), "{line}")?)
+}
 
 /// Where messages go.
 #[derive(Debug)]

@@ -113,8 +113,10 @@ pub(crate) fn integrate(way: &impl Way, accuracy: Accuracy) -> Result<Integral> 
     intervals.sort_by(|a, b| a.at[0].total_cmp(&b.at[0]));
     for interval in &intervals {
         let (sum, difference) = (interval.sum(), interval.difference());
-        // Nothing to scale where the gradients are all but zero: the miss stays, and shows in the error.
-        let scale = if interval.narrow() && sum.abs() > 0.01 * difference.abs() {
+        // Nothing to scale where the gradients are all but zero, or point the other way: the miss stays, and shows in
+        // the error.
+        let agree = sum * difference > 0.0 && sum.abs() > 0.01 * difference.abs();
+        let scale = if interval.narrow() && agree {
             jumps += difference.abs();
             difference / sum
         } else {
@@ -185,6 +187,30 @@ mod tests {
         fn at_a_time(&self) -> usize {
             64
         }
+    }
+
+    /// A jump up, about which all gradients point down.
+    struct Contrary;
+
+    impl Way for Contrary {
+        fn values(&self, at: &[f64]) -> Result<Vec<f64>> {
+            Ok(at.iter().map(|x| f64::from(u8::from(*x > 0.3))).collect())
+        }
+
+        fn parts(&self, at: &[f64]) -> Result<Vec<Vec<f64>>> {
+            Ok(at.iter().map(|x| vec![if (x - 0.3).abs() < 1e-5 { -1e5 } else { 0.0 }]).collect())
+        }
+
+        fn at_a_time(&self) -> usize {
+            64
+        }
+    }
+
+    #[test]
+    fn gradients_are_never_turned_around() {
+        let found = integrate(&Contrary, Accuracy::default()).unwrap();
+        assert!(found.parts[0] <= 0.0, "{:?}", found.parts);
+        assert!(found.jumps < 0.5, "{}", found.jumps);
     }
 
     #[test]

@@ -41,7 +41,12 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".taper-");
+    // For everyone the umask lets in: temporary files are private by default, and the file keeps its mode.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(directory)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
@@ -52,6 +57,19 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::float_cmp)]
     use super::*;
+
+    /// Whatever the umask, a file that is made in the usual way has the same mode.
+    #[cfg(unix)]
+    #[test]
+    fn the_mode_is_that_of_any_other_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let [weights, other] = ["w", "o"].map(|name| directory.path().join(name));
+        save(&BTreeMap::new(), &weights).unwrap();
+        std::fs::write(&other, b"").unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode(&weights), mode(&other));
+    }
 
     #[test]
     fn a_truncated_file_is_named() {

@@ -67,7 +67,7 @@ pub struct ClassCurves {
 /// tell which rows the training split has, too.
 ///
 /// # Errors
-/// If the data is of other classes than the model, or cannot be read.
+/// If the data are [not the model's](ModelConfig::check_data), or cannot be read.
 pub fn assess(
     prepared: &Prepared,
     config: &ModelConfig,
@@ -75,6 +75,7 @@ pub fn assess(
     scored: &Scored,
     resampling: Resampling,
 ) -> Result<Assessment> {
+    config.check_data(prepared)?;
     let temperature = config.temperature;
     let scores = scored.scores(temperature)?;
     let class_names = &config.class_names;

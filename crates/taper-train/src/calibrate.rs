@@ -55,7 +55,7 @@ pub struct Calibration {
 /// `progress` is that of [`evaluate`](crate::evaluate()).
 ///
 /// # Errors
-/// Those of reading and writing. `None` where `progress` stopped it: then nothing is written.
+/// Those of reading and writing, and [data that are not the model's](ModelConfig::check_data). `None` where `progress` stopped it: then nothing is written.
 pub fn calibrate(
     folder: &Path,
     model: &Inference,
@@ -63,6 +63,8 @@ pub fn calibrate(
     batch_size: usize,
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<Option<Calibration>> {
+    let config = ModelConfig::read(folder)?;
+    config.check_data(prepared)?;
     let mut done = Calibration { rows: 0, temperature: None, before: None, after: None };
     let split = prepared.manifest().splits.get(VALIDATION);
     if split.is_some_and(|split| split.unlabelled < split.rows) {
@@ -77,7 +79,6 @@ pub fn calibrate(
             after: Some(Fit::of(&scored.scores(temperature)?)),
         };
     }
-    let config = ModelConfig::read(folder)?;
     if config.temperature != done.temperature {
         ModelConfig { temperature: done.temperature, ..config }.write(folder)?;
     }

@@ -7,7 +7,7 @@ use taper_text::Tokenizer;
 use crate::artifacts::Prepared;
 use crate::evaluate::Evaluation;
 use crate::model::Model;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Truncate};
 
 /// The card in Markdown, with the front matter that model hubs read.
 pub(crate) fn write(
@@ -80,7 +80,15 @@ pub(crate) fn write(
     );
     match config.max_length {
         Some(max) => {
-            let _ = writeln!(card, "Of a longer text only the first {max} tokens are read.");
+            let read = match config.truncate {
+                Truncate::Head => format!("the first {max}"),
+                Truncate::Tail => format!("the last {max}"),
+                Truncate::HeadTail => {
+                    let head = max / 4;
+                    format!("the first {head} and the last {}", max - head)
+                }
+            };
+            let _ = writeln!(card, "Of a longer text only {read} tokens are read.");
         }
         None => card.push_str("Texts are read whole.\n"),
     }

@@ -77,6 +77,7 @@ struct State {
 const FORMAT: u32 = 1;
 
 const PREFIX: &str = "step-";
+const TEMPORARY: &str = ".new-";
 const EVALUATED: &str = "-evaluated";
 
 fn name_of(steps: u32, evaluated: bool) -> String {
@@ -110,6 +111,13 @@ impl Checkpoints {
 
     /// Their names, oldest first.
     pub fn names(&self) -> Result<Vec<String>> {
+        let mut names = self.entries()?;
+        names.retain(|name| name.starts_with(PREFIX));
+        names.sort();
+        Ok(names)
+    }
+
+    fn entries(&self) -> Result<Vec<String>> {
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             read => read.map_err(Error::io(&self.folder, "list the folder"))?,
@@ -119,8 +127,6 @@ impl Checkpoints {
             let entry = entry.map_err(Error::io(&self.folder, "list the folder"))?;
             names.extend(entry.file_name().into_string());
         }
-        names.retain(|name| name.starts_with(PREFIX));
-        names.sort();
         Ok(names)
     }
 
@@ -134,7 +140,7 @@ impl Checkpoints {
     ) -> Result<String> {
         fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder, "create the folder"))?;
         let temporary = tempfile::Builder::new()
-            .prefix(".new-")
+            .prefix(TEMPORARY)
             .tempdir_in(&self.folder)
             .map_err(Error::io(&self.folder, "create a folder in"))?;
         let at = |name: &str| temporary.path().join(name);
@@ -196,18 +202,46 @@ impl Checkpoints {
         Ok(points.collect())
     }
 
-    /// Removes what was written after the checkpoint of this name, if one is named.
-    pub(crate) fn forget_after(&self, name: Option<&str>) -> Result<()> {
-        let Some(name) = name else { return Ok(()) };
+    /// Where the run stands at the checkpoint of this name, or the newest, and how long `metrics.jsonl` was; `None` if
+    /// there is none at all.
+    ///
+    /// # Errors
+    /// If it is not whole, as [`Self::restore`].
+    pub(crate) fn standing(&self, name: Option<&str>) -> Result<Option<(Progress, u64)>> {
+        let found = self.find(name)?;
+        Ok(found.map(|(_, state)| (state.progress, state.metrics_len)))
+    }
+
+    /// The newest checkpoint that stands between two epochs.
+    pub(crate) fn between_epochs(&self) -> Result<Option<String>> {
+        let whole = |name: &String| self.state(name).is_ok_and(|state| state.progress.batches == 0);
+        Ok(self.names()?.into_iter().rev().find(whole))
+    }
+
+    /// Removes what a process that was killed left half written.
+    pub(crate) fn sweep(&self) -> Result<()> {
+        for name in self.entries()? {
+            if name.starts_with(TEMPORARY) {
+                let left = self.folder.join(name);
+                fs::remove_dir_all(&left).map_err(Error::io(&left, "remove the folder"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what was written after the checkpoint of this name, if one is named; whether there was anything.
+    pub(crate) fn forget_after(&self, name: Option<&str>) -> Result<bool> {
+        let Some(name) = name else { return Ok(false) };
         let names = self.names()?;
         if !names.iter().any(|known| known == name) {
             return Err(self.unknown(name, &names));
         }
-        for later in names.iter().filter(|other| other.as_str() > name) {
-            let later = self.folder.join(later);
+        let later: Vec<&String> = names.iter().filter(|other| other.as_str() > name).collect();
+        for name in &later {
+            let later = self.folder.join(name);
             fs::remove_dir_all(&later).map_err(Error::io(&later, "remove the folder"))?;
         }
-        Ok(())
+        Ok(!later.is_empty())
     }
 
     fn unknown(&self, name: &str, names: &[String]) -> Error {
@@ -219,12 +253,21 @@ impl Checkpoints {
         Error::run(&self.folder.join(name), message)
     }
 
-    /// The file with the weights that were judged best, while its checkpoint is kept.
-    pub fn best_weights(&self, progress: &Progress) -> Option<PathBuf> {
-        let (best, steps) = (progress.best?, &progress.evaluation_steps);
-        let &(_, steps) = steps.iter().find(|(epochs, _)| *epochs == best)?;
-        let folder = self.folder.join(name_of(steps, true));
-        [AVERAGE, WEIGHTS].map(|file| folder.join(file)).into_iter().find(|path| path.is_file())
+    /// The file with the weights that were judged best and its BLAKE3, while its checkpoint is kept.
+    ///
+    /// # Errors
+    /// A checkpoint whose state cannot be read.
+    pub fn best_weights(&self, progress: &Progress) -> Result<Option<(PathBuf, String)>> {
+        let steps = &progress.evaluation_steps;
+        let found = steps.iter().find(|(epochs, _)| Some(*epochs) == progress.best);
+        let Some(name) = found.map(|&(_, steps)| name_of(steps, true)) else { return Ok(None) };
+        let folder = self.folder.join(&name);
+        if !folder.is_dir() {
+            return Ok(None);
+        }
+        let files = self.state(&name)?.files;
+        let of = |file: &str| Some((folder.join(file), files.get(file)?.clone()));
+        Ok(of(AVERAGE).or_else(|| of(WEIGHTS)))
     }
 
     /// Restores `name`, or the newest; `None` if there is none at all. Returns where the run stands
@@ -238,19 +281,8 @@ impl Checkpoints {
         name: Option<&str>,
         parts: &mut Parts,
     ) -> Result<Option<(Progress, u64)>> {
-        let names = self.names()?;
-        let name = match name {
-            Some(name) if !names.iter().any(|known| known == name) => {
-                return Err(self.unknown(name, &names));
-            }
-            Some(name) => name,
-            None => match names.last() {
-                Some(name) => name,
-                None => return Ok(None),
-            },
-        };
+        let Some((name, state)) = self.find(name)? else { return Ok(None) };
         let folder = self.folder.join(name);
-        let state = self.verify(name).map_err(|error| self.offer(name, &names, &error))?;
         parts.model.load_weights(&folder.join(WEIGHTS))?;
         let moments = weights::load(&folder.join(OPTIMIZER))?;
         parts.optimizer.restore(state.progress.steps, &moments, &parts.model.vars())?;
@@ -274,9 +306,26 @@ impl Checkpoints {
         Ok(Some((state.progress, state.metrics_len)))
     }
 
-    fn verify(&self, name: &str) -> Result<State> {
-        let folder = self.folder.join(name);
-        let path = folder.join(STATE);
+    /// The checkpoint of this name, or the newest, once all of it is known to be whole.
+    fn find(&self, name: Option<&str>) -> Result<Option<(String, State)>> {
+        let names = self.names()?;
+        let name = match name {
+            Some(name) if !names.iter().any(|known| known == name) => {
+                return Err(self.unknown(name, &names));
+            }
+            Some(name) => name,
+            None => match names.last() {
+                Some(name) => name,
+                None => return Ok(None),
+            },
+        };
+        let state = self.verify(name).map_err(|error| self.offer(name, &names, &error))?;
+        Ok(Some((name.to_owned(), state)))
+    }
+
+    /// What `state.json` says; the other files are not looked at.
+    fn state(&self, name: &str) -> Result<State> {
+        let path = self.folder.join(name).join(STATE);
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
         let state: State = serde_json::from_slice(&bytes)
             .map_err(|error| Error::run(&path, format!("not a checkpoint's state: {error}")))?;
@@ -289,6 +338,12 @@ impl Checkpoints {
                 return Err(Error::run(&path, format!("does not tell the BLAKE3 of {file}")));
             }
         }
+        Ok(state)
+    }
+
+    fn verify(&self, name: &str) -> Result<State> {
+        let folder = self.folder.join(name);
+        let state = self.state(name)?;
         for (file, written) in &state.files {
             let path = folder.join(file);
             if fingerprint::of_file(&path)? != *written {
@@ -300,13 +355,19 @@ impl Checkpoints {
     }
 
     fn offer(&self, name: &str, names: &[String], error: &Error) -> Error {
-        let older = names.iter().rev().skip_while(|other| *other != name).skip(1);
-        let whole = older.into_iter().find(|other| self.verify(other).is_ok());
-        let advice = match whole {
-            Some(whole) => format!(
+        let whole = |other: &&String| self.verify(other).is_ok();
+        let older = names.iter().rev().skip_while(|other| *other != name).skip(1).find(whole);
+        let newer = || names.iter().rev().take_while(|other| *other != name).find(whole);
+        let advice = if let Some(whole) = older {
+            format!(
                 "the checkpoint before it, {whole}, is whole: resume with `--checkpoint {whole}`"
-            ),
-            None => "no checkpoint before it is whole: train again with another `--out`".into(),
+            )
+        } else if let Some(whole) = newer() {
+            format!(
+                "none before it is whole, {whole} after it is: resume with `--checkpoint {whole}`"
+            )
+        } else {
+            "no checkpoint is whole: train again with another `--out`".to_owned()
         };
         Error::Checkpoint { problem: error.to_string(), advice }
     }

@@ -45,7 +45,7 @@ pub struct RateTrial {
     pub points: Vec<RatePoint>,
     /// The rate at which the smoothed loss fell fastest over the logarithm of the rate; `None` where it never fell.
     pub steepest: Option<f64>,
-    /// A tenth of the rate at which the smoothed loss was lowest.
+    /// A tenth of the rate at which the smoothed loss was lowest, the first tenth of the steps left out.
     pub lowest_tenth: Option<f64>,
 }
 
@@ -72,7 +72,7 @@ impl RateTrial {
 const SMOOTHING: f64 = 0.98;
 
 /// Trains a new model of the recipe on one batch after another, at a growing rate; `listen` hears every step and ends
-/// the trial by saying `false`. Schedule, averages and evaluations play no part.
+/// the trial by saying `false`. Schedule, averages, evaluations and dropped words play no part.
 ///
 /// # Errors
 /// If the range is empty.
@@ -134,18 +134,24 @@ pub fn find_rate(
     Ok(RateTrial { steepest: steepest(&points), lowest_tenth: lowest_tenth(&points), points })
 }
 
-/// Where the smoothed loss falls fastest over a tenth of the steps: as many of them are the same factor of the rate
-/// everywhere. The first tenth is left out: the mean of a few losses jumps.
-fn steepest(points: &[RatePoint]) -> Option<f64> {
+/// A tenth of the steps, and those after the first tenth: before, the mean is one of a few losses, and jumps.
+fn settled(points: &[RatePoint]) -> (usize, &[RatePoint]) {
     let width = points.len() / 10 + 1;
-    let windows = points.get(width - 1..)?.windows(width + 1);
+    (width, points.get(width - 1..).unwrap_or_default())
+}
+
+/// Where the smoothed loss falls fastest over a tenth of the steps: as many of them are the same factor of the rate
+/// everywhere.
+fn steepest(points: &[RatePoint]) -> Option<f64> {
+    let (width, points) = settled(points);
+    let windows = points.windows(width + 1);
     let falls = windows.map(|part| (part[0].smoothed - part[width].smoothed, part[width / 2].rate));
     let (fall, rate) = falls.max_by(|a, b| a.0.total_cmp(&b.0))?;
     (fall > 0.0).then_some(rate)
 }
 
 fn lowest_tenth(points: &[RatePoint]) -> Option<f64> {
-    let lowest = points.iter().min_by(|a, b| a.smoothed.total_cmp(&b.smoothed))?;
+    let lowest = settled(points).1.iter().min_by(|a, b| a.smoothed.total_cmp(&b.smoothed))?;
     Some(lowest.rate / 10.0)
 }
 
@@ -176,5 +182,9 @@ mod tests {
         assert_eq!(steepest(&points(&[0.5, 0.6])), None);
         assert_eq!(steepest(&[]), None);
         assert_eq!(lowest_tenth(&[]), None);
+        // The first of twenty losses happens to be low.
+        let lucky: Vec<f64> =
+            [0.1].into_iter().chain((1..20).map(|n| 1.0 - 0.01 * f64::from(n))).collect();
+        assert!((lowest_tenth(&points(&lucky)).unwrap_or(0.0) / 1e13 - 1.0).abs() < 1e-12);
     }
 }

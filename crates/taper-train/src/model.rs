@@ -13,7 +13,7 @@ use taper_lstm::{
 pub use taper_text::Specials;
 use taper_text::Tokenizer;
 
-use crate::artifacts::{Embeddings, TOKENIZER};
+use crate::artifacts::{Embeddings, Prepared, TOKENIZER};
 use crate::batch::View;
 use crate::gradients::EMBEDDING;
 use crate::manifest::Manifest;
@@ -152,7 +152,36 @@ impl ModelConfig {
             let message = format!("`temperature` is {temperature}; expected a number above 0");
             return Err(Error::run(&path, message));
         }
+        let found = config.class_names.len();
+        if found < 2 {
+            let message = format!("{found} names in `class_names`; expected two or more");
+            return Err(Error::run(&path, message));
+        }
         Ok(config)
+    }
+
+    /// Whether the model can read texts that were prepared in this way.
+    ///
+    /// # Errors
+    /// If their ids are of another tokenizer, and so would mean other words, or their labels of other classes.
+    pub fn check_data(&self, prepared: &Prepared) -> Result<()> {
+        let path = prepared.tokenizer_path();
+        if fingerprint::of_file(&path)? != self.tokenizer_blake3 {
+            let message = "not the model's tokenizer: the ids would mean other words to it; prepare the texts with the \
+                           run's (`--set text.tokenizer=RUN/tokenizer.json --set text.max_vocabulary=none --set \
+                           text.min_frequency=1`)";
+            return Err(Error::prepared(&path, message));
+        }
+        let names = &prepared.manifest().class_names;
+        if *names != self.class_names {
+            let message = format!(
+                "its classes are {}; the model's are {}, in that order",
+                names.join(", "),
+                self.class_names.join(", ")
+            );
+            return Err(Error::prepared(prepared.folder(), message));
+        }
+        Ok(())
     }
 
     /// Takes the hash of the weights that stand in a model directory, and writes `config.json`: the model is finished.
@@ -284,11 +313,21 @@ impl Model {
     /// If a file is missing, broken, or does not belong to the others.
     pub fn open(directory: &Path, device: &Device) -> Result<(Self, Tokenizer)> {
         if !directory.is_dir() {
-            let message = "no such folder; `taper train --out RUN` makes one";
+            let message = if directory.exists() {
+                "a file; expected the folder of a run or a model"
+            } else {
+                "no such folder; `taper train --out RUN` makes one"
+            };
             return Err(Error::run(directory, message));
         }
         let config = ModelConfig::read(directory)?;
         let path = directory.join(TOKENIZER);
+        if !path.exists() {
+            let message = format!(
+                "no tokenizer: there is no {TOKENIZER} in it; the prepared data that it was trained on have the same file"
+            );
+            return Err(Error::run(directory, message));
+        }
         let tokenizer = Tokenizer::load(&path)?;
         let found = fingerprint::of_file(&path)?;
         if found != config.tokenizer_blake3 {

@@ -1,7 +1,7 @@
 //! A run's folder: its lock, its recipe, its metrics, and at the end its model.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ use crate::session::Session;
 use crate::step::StepReport;
 use crate::{Error, Recipe, Result, atomic, fingerprint};
 
+mod change;
+
 const RECIPE: &str = "recipe.toml";
 const METRICS: &str = "metrics.jsonl";
 const PREPARED: &str = "prepared.json";
@@ -31,6 +33,8 @@ pub struct Run {
     recipe: Recipe,
     metrics: File,
     changes: Vec<Difference>,
+    /// Whether the weights in the folder may be of another epoch than the checkpoints tell.
+    went_back: bool,
     session: Option<Session>,
     _lock: Lock,
 }
@@ -76,6 +80,7 @@ impl Run {
             folder: folder.into(),
             recipe: recipe.clone(),
             changes: Vec::new(),
+            went_back: false,
             session: None,
             _lock: lock,
         })
@@ -101,56 +106,15 @@ impl Run {
     pub fn open(folder: &Path) -> Result<Self> {
         let recipe = Self::recipe_of(folder)?;
         let lock = Lock::exclusive(folder)?;
-        let (metrics, changes) = (open_metrics(folder)?, Vec::new());
-        Ok(Self { metrics, folder: folder.into(), recipe, changes, session: None, _lock: lock })
-    }
-
-    /// Opens a run to go on with it by another recipe: from the checkpoint of this name, or the newest.
-    ///
-    /// Checkpoints after that one are of the recipe that was, and are removed. What changes is told in
-    /// `metrics.jsonl`, once training goes on.
-    ///
-    /// # Errors
-    /// If the change needs other data or another network, or `force` is not given: the error tells all that differs.
-    pub fn open_changed(
-        folder: &Path,
-        recipe: &Recipe,
-        checkpoint: Option<&str>,
-        force: bool,
-    ) -> Result<Self> {
-        let mut run = Self::open(folder)?;
-        let changes = run.recipe.differences(recipe)?;
-        if changes.is_empty() {
-            return Ok(run);
-        }
-        let list: Vec<String> = changes.iter().map(|change| format!("  {change}")).collect();
-        let list = list.join("\n");
-        if let Some(change) = changes.iter().find(|change| !may_change(&change.key)) {
-            let key = &change.key;
-            let message = format!(
-                "`{key}` cannot change within a run: it decides the data or the network; begin a new run. The recipes \
-                 differ in\n{list}"
-            );
-            return Err(Error::run(folder, message));
-        }
-        if !force {
-            let message = format!(
-                "the recipe is not the one the run began with; `--force` goes on with it all the same:\n{list}"
-            );
-            return Err(Error::run(folder, message));
-        }
-        run.checkpoints().forget_after(checkpoint)?;
-        let config = ModelConfig { model: recipe.model.clone(), ..run.model_config()? };
-        config.write(folder)?;
-        atomic::write(&folder.join(RECIPE), recipe.to_toml()?.as_bytes())?;
-        run.recipe = recipe.clone();
-        run.changes = changes;
-        Ok(run)
-    }
-
-    /// What [`Self::open_changed`] changed; empty from the second call on.
-    pub(crate) fn take_changes(&mut self) -> Vec<Difference> {
-        std::mem::take(&mut self.changes)
+        Ok(Self {
+            metrics: open_metrics(folder)?,
+            folder: folder.into(),
+            recipe,
+            changes: Vec::new(),
+            went_back: false,
+            session: None,
+            _lock: lock,
+        })
     }
 
     /// Says which process and machine trains it from here on: for `metrics.jsonl` and the report.
@@ -175,6 +139,12 @@ impl Run {
     /// Which data the run in `folder` is trained on.
     pub fn prepared_of(folder: &Path) -> Result<PreparedReference> {
         let path = folder.join(PREPARED);
+        if !path.exists() {
+            let message = format!(
+                "no run: there is no {PREPARED} in it, which names its data; where the command has `--prepared`, say which"
+            );
+            return Err(Error::run(folder, message));
+        }
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
         serde_json::from_slice(&bytes)
             .map_err(|error| Error::run(&path, format!("not a reference to data: {error}")))
@@ -186,15 +156,30 @@ impl Run {
     /// If it is gone, or has become another.
     pub fn open_prepared(folder: &Path) -> Result<Prepared> {
         let reference = Self::prepared_of(folder)?;
-        let prepared = Prepared::open(&reference.path)?;
-        if fingerprint_of(&prepared) != reference.fingerprint {
+        if !reference.path.is_dir() {
             let message = format!(
-                "prepared anew and different since the run in {} began; prepare the run's recipe \
-                 again ({})",
+                "gone, and the run in {} was trained on it: prepare it there again ({}), or say where it is now \
+                 (`--prepared`, where the command has it)",
                 folder.display(),
-                folder.join(RECIPE).display()
+                prepare_again(folder, &reference.path)
             );
             return Err(Error::prepared(&reference.path, message));
+        }
+        Self::open_moved(folder, &reference.path)
+    }
+
+    /// The same, where the data have moved to `place`.
+    pub fn open_moved(folder: &Path, place: &Path) -> Result<Prepared> {
+        let reference = Self::prepared_of(folder)?;
+        let prepared = Prepared::open(place)?;
+        if fingerprint_of(&prepared) != reference.fingerprint {
+            let message = format!(
+                "not the data that the run in {} is trained on: prepared by another recipe or from other texts since? \
+                 Prepare the run's again ({})",
+                folder.display(),
+                prepare_again(folder, &reference.path)
+            );
+            return Err(Error::prepared(place, message));
         }
         Ok(prepared)
     }
@@ -219,13 +204,21 @@ impl Run {
         self.folder.join(model::WEIGHTS)
     }
 
-    /// Puts weights of a checkpoint in the model's place.
-    pub(crate) fn adopt_weights(&self, path: &Path) -> Result<()> {
-        let bytes = fs::read(path).map_err(Error::io(path, "read"))?;
+    /// Puts weights of a checkpoint, of this BLAKE3, in the model's place.
+    ///
+    /// # Errors
+    /// If they are damaged, and do not stand there already.
+    pub(crate) fn adopt_weights(&self, path: &Path, blake3: &str) -> Result<()> {
         let place = self.weights_path();
-        if fs::read(&place).is_ok_and(|present| present == bytes) {
+        if place.is_file() && fingerprint::of_file(&place)? == blake3 {
             return Ok(());
         }
+        if fingerprint::of_file(path)? != blake3 {
+            let message = "the best weights so far, and not what was written (their BLAKE3 differs); resume from a \
+                           checkpoint before it, or with `--set train.select=last --force`";
+            return Err(Error::run(path, message));
+        }
+        let bytes = fs::read(path).map_err(Error::io(path, "read"))?;
         atomic::write(&place, &bytes)
     }
 
@@ -284,12 +277,22 @@ impl Run {
         self.metrics.stream_position().map_err(Error::io(&path, "read"))
     }
 
-    /// Cuts `metrics.jsonl` back to what it held at a checkpoint.
+    /// Cuts `metrics.jsonl` back to what it held at a checkpoint, but for changes of the recipe after it: they hold.
     pub(crate) fn truncate_metrics(&mut self, len: u64) -> Result<()> {
         let path = self.folder.join(METRICS);
-        self.metrics.set_len(len).map_err(Error::io(&path, "truncate"))?;
+        let mut tail = Vec::new();
+        let mut file = File::open(&path).map_err(Error::io(&path, "open"))?;
+        // Never longer than it is: the hole would read as zeros.
+        let len = file.metadata().map_err(Error::io(&path, "look at"))?.len().min(len);
+        file.seek(SeekFrom::Start(len)).map_err(Error::io(&path, "seek in"))?;
+        file.read_to_end(&mut tail).map_err(Error::io(&path, "read"))?;
+        let lines = tail.split_inclusive(|byte| *byte == b'\n');
+        let changes: Vec<u8> =
+            lines.filter(|line| change::is_change(line)).flatten().copied().collect();
         self.metrics.seek(SeekFrom::Start(len)).map_err(Error::io(&path, "seek in"))?;
-        Ok(())
+        self.metrics.write_all(&changes).map_err(Error::io(&path, "write"))?;
+        let len = len + changes.len() as u64;
+        self.metrics.set_len(len).map_err(Error::io(&path, "truncate"))
     }
 
     /// Writes the model card.
@@ -298,11 +301,10 @@ impl Run {
     }
 }
 
-/// Whether a run may go on with another value of a recipe's key: not where the data or the network depend on it.
-fn may_change(key: &str) -> bool {
-    const FIXED: [&str; 3] = ["train.max_length", "train.truncate", "train.optimizer.kind"];
-    let of_training = key.starts_with("train.") || key.starts_with("model.dropout.");
-    (of_training && !FIXED.contains(&key)) || key == "seed" || key == "description"
+/// The command that makes a run's data anew.
+fn prepare_again(run: &Path, place: &Path) -> String {
+    let recipe = run.join(RECIPE);
+    format!("`taper prepare --recipe {} --prepared {}`", recipe.display(), place.display())
 }
 
 fn fingerprint_of(prepared: &Prepared) -> String {

@@ -130,6 +130,7 @@ impl<'a> Trainer<'a> {
         };
         let mut optimizer = Optimizer::new(&recipe.train.optimizer);
         let checkpoints = run.checkpoints();
+        checkpoints.sweep()?;
         let rows = prepared.manifest().split(prepared.folder(), "train")?.rows;
         let mut dynamics = EpochDynamics::new(rows as usize);
         let mut parts = Parts {
@@ -139,14 +140,19 @@ impl<'a> Trainer<'a> {
             dynamics: &mut dynamics,
         };
         let restored = checkpoints.restore(checkpoint, &mut parts)?;
-        let (progress, metrics_len) = restored.unwrap_or_default();
+        let (mut progress, metrics_len) = restored.unwrap_or_default();
+        // Those after a named one are learned again, or damaged: what they say of the metrics no longer holds.
+        let back = checkpoints.forget_after(checkpoint)? || run.went_back();
         run.truncate_metrics(metrics_len)?;
         dynamics::forget_after(run.folder(), progress.epochs)?;
-        if recipe.train.select == Select::Best
-            && let Some(best) = checkpoints.best_weights(&progress)
-        {
+        if recipe.train.select == Select::Best {
             // Those in the run's folder may be of an epoch that is still to come.
-            run.adopt_weights(&best)?;
+            match checkpoints.best_weights(&progress)? {
+                Some((best, blake3)) => run.adopt_weights(&best, &blake3)?,
+                // Or of one that never comes; then the best of the epochs from here on is chosen.
+                None if back => progress.best = None,
+                None => {}
+            }
         }
         let (clock, saved) = (Instant::now(), progress.steps);
         let (session, changes) = (run.take_session(), run.take_changes());
@@ -158,7 +164,8 @@ impl<'a> Trainer<'a> {
             trainer.emit(&TrainEvent::Session { session })?;
         }
         if !changes.is_empty() {
-            trainer.emit(&TrainEvent::RecipeChanged { changes })?;
+            // Written down when it was changed.
+            (trainer.listen)(&TrainEvent::RecipeChanged { changes });
         }
         Ok(trainer)
     }
@@ -205,9 +212,17 @@ impl<'a> Trainer<'a> {
         let epoch = self.progress.epochs + 1;
         let batches = epoch_batches(&labelled.lengths(view), &self.recipe, epoch);
         let done = self.progress.batches;
+        let Some(left) = batches.get(done..) else {
+            let message = format!(
+                "stands after batch {done} of an epoch that has {} now: what decides the batches has changed since; go on \
+                 from a checkpoint between two epochs",
+                batches.len()
+            );
+            return Err(Error::run(self.run.folder(), message));
+        };
         self.emit(&TrainEvent::EpochStarted { epoch, batches: batches.len(), done })?;
         let (started, tokens_before) = (Instant::now(), self.progress.tally.tokens);
-        for group in batches[done..].chunks(self.recipe.train.accumulate) {
+        for group in left.chunks(self.recipe.train.accumulate) {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }

@@ -8,7 +8,7 @@ use serde_json::json;
 use taper_train::calibrate::{Fit, VALIDATION};
 use taper_train::{DeviceChoice, Inference, Model, Prepared, Quantization, Run, calibrate};
 
-use crate::console::{Console, thousands};
+use crate::console::{Console, print, thousands};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CalibrateArgs {
@@ -55,12 +55,12 @@ pub(crate) fn run(args: &CalibrateArgs, console: &Console) -> Result<ExitCode> {
     // It is only ever stopped by `progress` saying so.
     let done = done.context("the calibration was stopped")?;
     if args.json {
-        println!("{}", json!(done));
+        print(json!(done))?;
         return Ok(ExitCode::SUCCESS);
     }
     match done.temperature {
-        Some(temperature) => println!("temperature {temperature:.3}"),
-        None => println!("no temperature fits; probabilities stay as trained"),
+        Some(temperature) => print(format_args!("temperature {temperature:.3}"))?,
+        None => print("no temperature fits; probabilities stay as trained")?,
     }
     for (what, fit) in [("before", done.before), ("after", done.after)] {
         let Some(Fit { log_loss: Some(loss), brier: Some(brier), calibration_error: Some(error) }) =
@@ -69,10 +69,10 @@ pub(crate) fn run(args: &CalibrateArgs, console: &Console) -> Result<ExitCode> {
             continue;
         };
         let rows = thousands(done.rows as u64);
-        println!(
+        print(format_args!(
             "{what:6} log loss {loss:.4}, Brier score {brier:.4}, calibration error {error:.4} ({rows} texts of \
              validation)"
-        );
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

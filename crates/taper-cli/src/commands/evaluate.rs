@@ -73,6 +73,7 @@ impl Judged {
             Some(folder) => Prepared::open(folder)?,
             None => Run::open_prepared(run)?,
         };
+        model.config.check_data(&prepared)?;
         // An imported model has no recipe.
         let batch_size = if run.join("recipe.toml").is_file() {
             Run::recipe_of(run)?.train.batch_size

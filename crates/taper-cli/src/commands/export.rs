@@ -7,6 +7,8 @@ use anyhow::Result;
 use candle_core::Device;
 use taper_train::{Model, onnx};
 
+use crate::console::print;
+
 /// What to write, and where.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
@@ -22,6 +24,6 @@ pub(crate) struct ExportArgs {
 pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode> {
     let (model, _) = Model::open(&args.run, &Device::Cpu)?;
     onnx::export(&model, &args.onnx)?;
-    println!("{}", args.onnx.display());
+    print(args.onnx.display())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,8 @@ use anyhow::{Result, bail};
 use taper_train::recipe::{Padding, Pooling};
 use taper_train::{ImportOptions, Prepared, import};
 
+use crate::console::print;
+
 /// The weights, and what they do not say.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ImportArgs {
@@ -98,7 +100,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
     };
     let config = import(&options, &args.out)?;
     let network = &config.model;
-    println!(
+    print(format_args!(
         "{}: {} LSTM layer(s) of {}{}, {} words, classes {}",
         args.out.display(),
         network.num_layers,
@@ -106,6 +108,6 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
         if network.bidirectional { ", both directions" } else { "" },
         config.vocabulary_size,
         config.class_names.join(", ")
-    );
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

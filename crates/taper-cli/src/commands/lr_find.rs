@@ -9,7 +9,7 @@ use taper_train::{DeviceChoice, RatePoint, RateRange, find_rate};
 use super::prepare;
 use super::train::plain_table;
 use crate::args::RecipeChoice;
-use crate::console::Console;
+use crate::console::{Console, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct LrFindArgs {
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &LrFindArgs, data: &Path, console: &Console) -> Result<E
         trial.write_svg(path)?;
     }
     if args.json {
-        println!("{}", serde_json::to_string(&trial)?);
+        print(serde_json::to_string(&trial)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = plain_table();
@@ -69,13 +69,13 @@ pub(crate) fn run(args: &LrFindArgs, data: &Path, console: &Console) -> Result<E
         let RatePoint { rate, loss, smoothed } = point;
         table.add_row([format!("{rate:.2e}"), format!("{loss:.4}"), format!("{smoothed:.4}")]);
     }
-    println!("{table}");
+    print(&table)?;
     match (trial.steepest, trial.lowest_tenth) {
-        (Some(steepest), Some(tenth)) => println!(
+        (Some(steepest), Some(tenth)) => print(format_args!(
             "the loss fell fastest at {steepest:.1e}; a tenth of where it was lowest is {tenth:.1e}: try a rate \
              between the two (`--set train.optimizer.learning_rate={steepest:.1e}`)"
-        ),
-        _ => println!("the loss never fell: try rates from lower on (`--from`)"),
+        ))?,
+        _ => print("the loss never fell: try rates from lower on (`--from`)")?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ use taper_corpus::{Format, OnError};
 use taper_train::{DeviceChoice, OutputFormat, Prediction, Predictor};
 
 use crate::args::Numbers;
-use crate::console::Console;
+use crate::console::{Console, harmless};
 
 /// What to read, and how the answers are written.
 #[derive(Debug, clap::Args)]
@@ -162,6 +162,10 @@ impl Shown {
             if prediction.truncated {
                 remarks.push_str("  (cut short)");
             }
+            if *tokens == 0 {
+                remarks = "(no tokens: read as one unknown word)".to_owned();
+            }
+            let (label, text) = (harmless(label), harmless(text));
             writeln!(self.out, "{label}  {:5.1} %  {text}{remarks}", 100.0 * probability)?;
         }
         self.written += 1;

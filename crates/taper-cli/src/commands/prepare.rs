@@ -11,7 +11,7 @@ use taper_train::prepare::{Places, PrepareEvent, PrepareOptions};
 use taper_train::{Prepared, Recipe, doctor, prepare};
 
 use crate::args::{PrepareArgs, RecipeChoice};
-use crate::console::{Console, thousands};
+use crate::console::{Console, print, thousands};
 use crate::environment;
 
 pub(crate) fn run(args: &PrepareArgs, data: &Path, console: &Console) -> Result<ExitCode> {
@@ -21,10 +21,10 @@ pub(crate) fn run(args: &PrepareArgs, data: &Path, console: &Console) -> Result<
     }
     let prepared = run_stages(&args.choice, &recipe, data, console)?;
     if args.json {
-        println!("{}", serde_json::to_string(prepared.manifest())?);
+        print(serde_json::to_string(prepared.manifest())?)?;
     } else {
-        println!("{}", sizes(prepared.manifest()));
-        println!("prepared in {}", prepared.folder().display());
+        print(sizes(prepared.manifest()))?;
+        print(format_args!("prepared in {}", prepared.folder().display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -37,10 +37,9 @@ fn dry_run(args: &PrepareArgs, recipe: &Recipe, data: &Path) -> Result<ExitCode>
     let options = PrepareOptions::new(recipe, &places, &output);
     let plan = taper_train::prepare::plan(&options, SHOWN_ROWS)?;
     if args.json {
-        println!("{}", serde_json::to_string(&plan)?);
+        print(serde_json::to_string(&plan)?)?;
     } else {
-        print!("{plan}");
-        println!("would be prepared in {}", output.display());
+        print(format_args!("{plan}would be prepared in {}", output.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

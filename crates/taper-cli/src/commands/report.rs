@@ -9,7 +9,7 @@ use taper_train::report::{self, Judgement};
 use taper_train::{DeviceChoice, Prepared, Quantization, Run, assess};
 
 use super::evaluate::Judged;
-use crate::console::Console;
+use crate::console::{Console, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {
@@ -66,6 +66,6 @@ pub(crate) fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode> {
     };
     report::write(&args.run, prepared.as_ref(), judgement.as_ref(), args.out.as_deref())?;
     let page = args.out.clone().unwrap_or_else(|| args.run.join("report.html"));
-    println!("{}", page.display());
+    print(page.display())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,11 +9,11 @@ use anyhow::{Context, Result};
 use candle_core::Device;
 use comfy_table::{Table, presets};
 use serde_json::json;
-use taper_train::{Evaluation, Model, Outcome, Prepared, Recipe, Run, Summary, train};
+use taper_train::{Error, Evaluation, Model, Outcome, Prepared, Recipe, Run, Summary, train};
 
 use super::prepare;
 use crate::args::TrainArgs;
-use crate::console::{Console, thousands};
+use crate::console::{Console, harmless, print, thousands};
 
 mod progress;
 
@@ -22,7 +22,16 @@ use progress::Progress;
 pub(crate) fn run(args: &TrainArgs, data: &Path, console: &Console) -> Result<ExitCode> {
     let device = args.device.open()?;
     let (mut run, prepared) = if let Some(folder) = &args.resume {
-        (resumed(folder, args)?, Run::open_prepared(folder)?)
+        // The data first: without them nothing of the run is touched.
+        let prepared = match &args.choice.prepared {
+            Some(place) => Run::open_moved(folder, place),
+            None => Run::open_prepared(folder),
+        };
+        match prepared {
+            Ok(prepared) => (resumed(folder, args)?, prepared),
+            // Whatever is wrong with the run itself is told first.
+            Err(error) => return Err(Run::recipe_of(folder).err().unwrap_or(error).into()),
+        }
     } else {
         let recipe = prepare::recipe(&args.choice)?;
         let folder = args.out.clone().unwrap_or_else(|| free_folder(&args.choice));
@@ -49,7 +58,7 @@ pub(crate) fn run(args: &TrainArgs, data: &Path, console: &Console) -> Result<Ex
     progress.clear();
     match outcome? {
         Outcome::Finished(summary) => {
-            report(&summary, args.json);
+            report(&summary, args.json)?;
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Interrupted { checkpoint } => {
@@ -77,13 +86,14 @@ fn resumed(folder: &Path, args: &TrainArgs) -> Result<Run> {
     Ok(Run::open_changed(folder, &recipe, args.checkpoint.as_deref(), args.force)?)
 }
 
-/// `runs/NAME`, or the first `runs/NAME-N` that is not taken.
+/// `runs/NAME`, or the first `runs/NAME-N` that is not taken; the first that cannot be looked at, too.
 fn free_folder(choice: &crate::args::RecipeChoice) -> PathBuf {
     let base = Path::new("runs").join(prepare::name(choice));
     let numbered =
         (2..).map(|number| base.with_file_name(format!("{}-{number}", prepare::name(choice))));
     let mut folders = std::iter::once(base.clone()).chain(numbered);
-    folders.find(|folder| Run::check_free(folder).is_ok()).unwrap_or(base)
+    let taken = |folder: &PathBuf| matches!(Run::check_free(folder), Err(Error::Run { .. }));
+    folders.find(|folder| !taken(folder)).unwrap_or(base)
 }
 
 /// Device, data, sizes, parameters, and one review with its label.
@@ -112,7 +122,8 @@ fn first_screen(run: &Run, prepared: &Prepared, device: &Device, console: &Conso
         if text.len() < record.text.len() {
             text.push('…');
         }
-        console.say(None, &format!("for example, {label}: {text}\n"));
+        let example = harmless(&format!("for example, {label}: {text}"));
+        console.say(None, &format!("{example}\n"));
     }
     Ok(())
 }
@@ -124,26 +135,24 @@ fn describe(device: &Device) -> String {
     }
 }
 
-fn report(summary: &Summary, json: bool) {
+fn report(summary: &Summary, json: bool) -> Result<()> {
     let Summary { run, seconds, best_epoch, test } = summary;
     if json {
         let test = test.as_ref().map(
             |test| json!({"rows": test.rows, "correct": test.correct, "accuracy": test.accuracy}),
         );
         let run = run.to_string_lossy();
-        println!(
-            "{}",
-            json!({"run": run, "seconds": seconds, "best_epoch": best_epoch, "test": test})
+        return print(
+            json!({"run": run, "seconds": seconds, "best_epoch": best_epoch, "test": test}),
         );
-        return;
     }
     if let Some(test) = test {
-        println!("{}", table(&[("test", test.clone())]));
+        print(table(&[("test", test.clone())]))?;
     }
-    println!(
+    print(format_args!(
         "epoch {best_epoch}, {seconds:.1} s; the model and report.html are in {}",
         run.display()
-    );
+    ))
 }
 
 /// Evaluations, a row each.

@@ -41,6 +41,9 @@ fn trains_evaluates_predicts_and_tokenizes() {
     let lines = run(&["predict", out, "Qwxyz zzkx."]);
     let line = String::from_utf8(lines.stdout).unwrap();
     assert!(line.contains("2 of 3 tokens unknown"), "{line}");
+    let lines = String::from_utf8(run(&["predict", out, "", "\u{1b}[2Jfine"]).stdout).unwrap();
+    assert!(lines.contains("(no tokens: read as one unknown word)"), "{lines}");
+    assert!(lines.contains("\\u{1b}[2Jfine") && !lines.contains('\u{1b}'), "{lines}");
 
     let mut child = crate::taper::taper()
         .args(["tokenize", out])
@@ -71,6 +74,23 @@ fn a_rate_is_found_between_too_small_and_too_large() {
     assert!((1e-4..1.0).contains(&steepest), "{steepest}");
     let message = failure(&["lr-find", "--prepared", crate::taper::prepared(), "--from", "2"]);
     assert!(message.contains("rates from 2 to 1"), "{message}");
+}
+
+#[test]
+fn where_runs_is_a_file_it_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("runs"), "").unwrap();
+    let mut command = crate::taper::taper();
+    command.args(["train", "--prepared", crate::taper::prepared()]).current_dir(folder.path());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut waited = 0;
+    while child.try_wait().unwrap().is_none() && waited < 600 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        waited += 1;
+    }
+    child.kill().unwrap();
+    let message = stderr(&child.wait_with_output().unwrap());
+    assert!(message.contains("runs/quickstart: cannot list the folder"), "{message}");
 }
 
 #[test]

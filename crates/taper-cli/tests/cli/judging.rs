@@ -132,8 +132,16 @@ fn two_runs_on_the_same_rows() {
     other[place] = at("whitespace");
     let other: Vec<&str> = other.iter().map(String::as_str).collect();
     let whitespace = ["--set", "text.tokenizer=whitespace", "--vectors", "none"];
-    json(&[&other[..], &whitespace].concat());
+    json(&[&other[..], &whitespace, &["--set", "train.truncate=head_tail"]].concat());
     let [first, second] = ["first", "second"].map(at);
+    let card = fs::read_to_string(folder.path().join("second/README.md")).unwrap();
+    assert!(card.contains("only the first 6 and the last 18 tokens are read"), "{card}");
+    // Ids of another tokenizer mean other words.
+    for verb in ["evaluate", "calibrate", "report"] {
+        let message = failure(&[verb, &first, "--prepared", &at("whitespace")]);
+        assert!(message.contains("not the model's tokenizer"), "{verb}: {message}");
+        assert!(message.contains("text.tokenizer=RUN/tokenizer.json"), "{verb}: {message}");
+    }
     let found = json(&["compare", &first, &second, "--json", "--flips", "4"]);
     assert_eq!(found["rows"], 1000);
     let correct = |run: &str| found[run]["correct"].as_u64().unwrap();
@@ -187,4 +195,38 @@ fn two_runs_on_the_same_rows() {
         + (20.0 - known) * number(&apart["clean"]["value"]);
     assert!((right - number(&judged["correct"])).abs() < 1e-9, "{apart}");
     assert!(json(&["evaluate", &leaking, "--split", "train", "--json"])["contamination"].is_null());
+}
+
+#[test]
+fn data_that_have_moved_are_asked_for_and_other_data_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let leaking = leaking_run(folder.path());
+    let judged = json(&["evaluate", &leaking, "--json"]);
+    fs::rename(at("leaking-data"), at("moved")).unwrap();
+    for verb in [&["evaluate", &leaking][..], &["train", "--resume", &leaking]] {
+        let message = failure(verb);
+        assert!(
+            message.contains("leaking-data: gone") && message.contains("--prepared"),
+            "{message}"
+        );
+    }
+    let moved = ["--json", "--prepared", &at("moved")];
+    assert_eq!(json(&[&["evaluate", &leaking][..], &moved].concat()), judged);
+    json(&[&["train", "--resume", &leaking][..], &moved].concat());
+    let message = failure(&["train", "--resume", &leaking, "--prepared", prepared()]);
+    assert!(message.contains("not the data that the run in"), "{message}");
+    // The same tokenizer, but classes in another order.
+    let config = folder.path().join("leaking/config.json");
+    let text = fs::read_to_string(&config).unwrap();
+    let names = |text: &str| serde_json::from_str::<Value>(text).unwrap()["class_names"].clone();
+    let mut other: Value = serde_json::from_str(&text).unwrap();
+    other["class_names"] = names(&text).as_array().unwrap().iter().rev().cloned().collect();
+    fs::write(&config, other.to_string()).unwrap();
+    let message = failure(&[&["evaluate", &leaking][..], &moved].concat());
+    assert!(message.contains("its classes are"), "{message}");
+    other["class_names"] = vec!["one"].into();
+    fs::write(&config, other.to_string()).unwrap();
+    let message = failure(&["predict", &leaking, "fine"]);
+    assert!(message.contains("1 names in `class_names`"), "{message}");
 }

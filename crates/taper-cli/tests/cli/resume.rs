@@ -147,6 +147,10 @@ fn another_recipe_is_shown_refused_and_on_demand_followed() {
     let wider = ["train", "--resume", at, "--force", "--set", "model.hidden_size=7"];
     let message = failure(&wider);
     assert!(message.contains("`model.hidden_size` cannot change"), "{message}");
+    // Or epochs that the test split judged would be compared with those of validation.
+    let judged = ["--set", "train.evaluate_on=test", "--set", "train.select=last"];
+    let message = failure(&[&["train", "--resume", at, "--force"][..], &judged].concat());
+    assert!(message.contains("`train.evaluate_on` cannot change"), "{message}");
     assert_eq!(steps(&out), 2 * 250);
 
     let outcome = json(&[&longer[..], &["--force"]].concat());
@@ -162,6 +166,39 @@ fn another_recipe_is_shown_refused_and_on_demand_followed() {
     let expected = train(&whole, &["--set", "train.epochs=3"]);
     assert_eq!(outcome["test"], expected["test"]);
     assert!(weights(&out) == weights(&whole));
+}
+
+/// The weights of an epoch that is learned again, and worse, are not the model.
+#[test]
+fn what_was_gone_back_on_does_not_become_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let settings =
+        ["train.epochs=3", "train.checkpoint.every_steps=100", "train.checkpoint.keep_last=3"];
+    let sets: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let accuracies = |out: &Path| -> Vec<f64> {
+        let metrics = fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+        let events = metrics.lines().map(|line| serde_json::from_str(line).unwrap());
+        let evaluated = events.filter(|event: &serde_json::Value| event["event"] == "evaluated");
+        evaluated.map(|event| event["accuracy"].as_f64().unwrap()).collect()
+    };
+    train(&out, &sets);
+    let [_, second, third] = accuracies(&out)[..] else { panic!("three epochs") };
+    assert!(third > second, "the last epoch is the best, and the second's weights are gone");
+    assert_eq!(checkpoints(&out), ["step-00000700", "step-00000750", "step-00000750-evaluated"]);
+    let at = out.to_str().unwrap();
+    let outcome = json(
+        &[
+            &["train", "--json", "--resume", at, "--checkpoint", "step-00000700", "--force"][..],
+            &["--set", "train.optimizer.learning_rate=10"],
+        ]
+        .concat(),
+    );
+    let [_, second, third] = accuracies(&out)[..] else { panic!("three epochs") };
+    assert!(third < second, "a rate that spoils it");
+    assert_eq!(outcome["best_epoch"], 3);
+    let judged = json(&["evaluate", at, "--split", "validation", "--json", "--resamples", "0"]);
+    assert!((judged["accuracy"].as_f64().unwrap() - third).abs() < 1e-12, "{judged}");
 }
 
 /// A disk on which no file can be larger than a megabyte: the metrics fit, the checkpoint does not.
@@ -195,6 +232,10 @@ fn a_full_disk_at_the_checkpoint_leaves_the_one_before() {
     let expected = train(&whole, &["--set", "train.epochs=3"]);
     assert_eq!(outcome["test"], expected["test"]);
     assert!(weights(&out) == weights(&whole), "other bits after a full disk");
+    // The recipe was changed by the process that failed.
+    let metrics = fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+    let told = metrics.lines().filter(|line| line.contains("recipe_changed")).count();
+    assert_eq!(told, 1, "a change is told once, whatever became of the process");
 }
 
 #[test]
@@ -230,7 +271,21 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_offered() {
     let whole = weights(&out);
     let at = out.to_str().unwrap();
     let names = checkpoints(&out);
-    let [.., before, newest] = names.as_slice() else { panic!("{names:?}") };
+    let [oldest, .., before, newest] = names.as_slice() else { panic!("{names:?}") };
+
+    // To go on from a damaged one costs nothing that stands after it.
+    let file = out.join("checkpoints").join(oldest).join("model.safetensors");
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, &bytes[1..]).unwrap();
+    let longer = ["--force", "--set", "train.epochs=3"];
+    let message =
+        failure(&[&["train", "--resume", at, "--checkpoint", oldest][..], &longer].concat());
+    assert!(message.contains(&format!("{oldest}/model.safetensors")), "{message}");
+    assert!(message.contains(&format!("--checkpoint {newest}")), "{message}");
+    assert_eq!(checkpoints(&out), names);
+    assert!(fs::read_to_string(out.join("recipe.toml")).unwrap().contains("epochs = 2"));
+    fs::write(&file, &bytes).unwrap();
+
     let file = out.join("checkpoints").join(newest).join("optimizer.safetensors");
     let bytes = fs::read(&file).unwrap();
 
@@ -247,6 +302,49 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_offered() {
     assert!(weights(&out) == whole);
     let message = failure(&["train", "--resume", at, "--checkpoint", "step-7"]);
     assert!(message.contains(before.as_str()), "{message}");
+    // The damaged one is gone: the newest is whole again.
+    assert_eq!(resume(&out)["test"], expected["test"]);
+}
+
+#[test]
+fn from_an_older_checkpoint_it_comes_to_the_same_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, out] = ["whole", "out"].map(|name| folder.path().join(name));
+    let often =
+        ["--set", "train.checkpoint.every_steps=100", "--set", "train.checkpoint.keep_last=9"];
+    let expected = train(&whole, &often);
+    train(&out, &often);
+    let at = out.to_str().unwrap();
+    // What a process that was killed while it wrote one leaves.
+    fs::create_dir(out.join("checkpoints/.new-1")).unwrap();
+    let mut child = crate::taper::taper()
+        .args(["train", "--resume", at, "--checkpoint", "step-00000100"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for("the way back", || (101..450).contains(&steps(&out)));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let names = checkpoints(&out);
+    assert!(names.len() < checkpoints(&whole).len(), "{names:?}");
+    assert!(!out.join("checkpoints/.new-1").exists());
+
+    // Which texts share a batch cannot change there; a refusal changes nothing.
+    let larger = ["--set", "train.batch_size=100", "--force"];
+    let back = ["train", "--resume", at, "--checkpoint", "step-00000100"];
+    let message = failure(&[&back[..], &larger].concat());
+    assert!(message.contains("`train.batch_size` decides"), "{message}");
+    assert!(message.contains("within epoch 1"), "{message}");
+    assert_eq!(checkpoints(&out), names);
+
+    assert_eq!(resume(&out)["test"], expected["test"]);
+    assert!(weights(&out) == weights(&whole));
+    assert_eq!(steps(&out), 2 * 250, "a line for every step, none twice");
+    // Between two epochs it can.
+    let longer = ["--set", "train.epochs=3"];
+    json(&[&["train", "--json", "--resume", at][..], &larger, &longer].concat());
+    assert_eq!(steps(&out), 2 * 250 + 20);
 }
 
 #[test]

@@ -81,8 +81,8 @@ impl Inspector {
         Self { model, tokenizer }
     }
 
-    /// Inspects every text. Of a text longer than the model reads, or than [`MAX_TOKENS`], its head; a text without
-    /// tokens reads as one unknown word.
+    /// Inspects what the model reads of every text, and of that the first [`MAX_TOKENS`]; a text without tokens reads as
+    /// one unknown word.
     ///
     /// # Errors
     /// A model that computes NaN, a tokenizer without a vocabulary.

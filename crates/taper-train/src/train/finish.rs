@@ -18,15 +18,13 @@ use crate::{Result, card, tensorboard};
 impl Trainer<'_> {
     pub(super) fn finish(mut self) -> Result<Outcome> {
         let weights = self.run.weights_path();
-        let best_epoch = match self.recipe.train.select {
-            Select::Last => {
-                self.judged().save_weights(&weights)?;
-                self.progress.epochs
-            }
-            Select::Best => {
-                self.judged().load_weights(&weights)?;
-                self.progress.best.unwrap_or(self.progress.epochs)
-            }
+        let best = self.progress.best.filter(|_| self.recipe.train.select == Select::Best);
+        let best_epoch = if let Some(epoch) = best {
+            self.judged().load_weights(&weights)?;
+            epoch
+        } else {
+            self.judged().save_weights(&weights)?;
+            self.progress.epochs
         };
         if !self.calibrate()? {
             return self.interrupted();
