@@ -8,6 +8,8 @@ mod inspect;
 mod judging;
 mod own_data;
 mod report;
+#[cfg(unix)]
+mod restart;
 mod resume;
 mod serve;
 mod taper;
