@@ -4,6 +4,7 @@
 mod commands;
 mod directory;
 mod doctor;
+mod gradients;
 mod inspect;
 mod judging;
 mod own_data;
