@@ -140,6 +140,12 @@ impl Tally {
         tokens.and_then(|tokens| tokens.get(&id)).copied().unwrap_or_default()
     }
 
+    /// All that was counted of a layer's direction, token by token, by id.
+    pub fn tokens(&self, layer: usize, direction: usize) -> impl Iterator<Item = (u32, &Counts)> {
+        let tokens = self.tokens.get(&(layer, direction));
+        tokens.into_iter().flatten().map(|(&id, counts)| (id, counts))
+    }
+
     /// Token ids with the share of `behaviour` in what they do, largest first and equal ones by id; of tokens
     /// of which fewer than `at_least` units were counted (occurrences times `hidden_size`) a share says little, and they
     /// are left out.

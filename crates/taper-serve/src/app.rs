@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::error::Result;
 use crate::metrics::Metrics;
@@ -22,17 +22,21 @@ pub(crate) struct App {
     pub(crate) inspections: Arc<Semaphore>,
     /// One: whose inspection runs.
     pub(crate) inspecting: Arc<Semaphore>,
+    /// Whether the server is to end.
+    pub(crate) stop: watch::Sender<bool>,
 }
 
 impl App {
     pub(crate) fn open(options: &Options) -> Result<Self> {
-        let metrics = Arc::new(Metrics::new());
+        let names = options.models.iter().map(|source| source.name.as_str());
+        let metrics = Arc::new(Metrics::new(names));
         let limits = options.limits.clone();
         Ok(Self {
             models: Models::open(options, &metrics)?,
             requests: Arc::new(Semaphore::new(limits.requests)),
             inspections: Arc::new(Semaphore::new(limits.inspections)),
             inspecting: Arc::new(Semaphore::new(1)),
+            stop: watch::Sender::new(false),
             limits,
             metrics,
         })

@@ -2,6 +2,7 @@
 
 mod app;
 mod body;
+mod connections;
 mod error;
 mod inspect;
 mod metrics;

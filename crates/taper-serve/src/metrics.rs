@@ -7,6 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 /// The content type of [`Metrics::text`].
@@ -42,6 +43,12 @@ struct Reload {
     outcome: &'static str,
 }
 
+impl Reload {
+    fn new(model: &str, ok: bool) -> Self {
+        Self { model: model.to_owned(), outcome: if ok { "done" } else { "failed" } }
+    }
+}
+
 /// All that is counted.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -57,8 +64,11 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    /// Counters of these models, from zero: what has not happened yet can be told from what is not counted.
+    pub(crate) fn new<'a>(models: impl IntoIterator<Item = &'a str>) -> Self {
         let mut registry = Registry::with_prefix("taper");
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "What answers", build);
         let requests = Family::default();
         registry.register("requests", "Requests answered", requests.clone());
         let seconds = Family::<Route, Histogram>::new_with_constructor(|| Histogram::new(SECONDS));
@@ -74,7 +84,17 @@ impl Metrics {
         registry.register("reloads", "Models loaded again", reloads.clone());
         let connections = Gauge::default();
         registry.register("connections", "Connections held", connections.clone());
-        Self { registry, requests, seconds, texts, batches, queued, reloads, connections }
+        let metrics =
+            Self { registry, requests, seconds, texts, batches, queued, reloads, connections };
+        for name in models {
+            let model = Model { model: name.to_owned() };
+            drop(metrics.texts.get_or_create(&model));
+            drop(metrics.batches.get_or_create(&model));
+            for ok in [true, false] {
+                drop(metrics.reloads.get_or_create(&Reload::new(name, ok)));
+            }
+        }
+        metrics
     }
 
     /// A request was answered.
@@ -98,8 +118,7 @@ impl Metrics {
 
     /// A model was loaded again, or was not.
     pub(crate) fn reloaded(&self, model: &str, ok: bool) {
-        let outcome = if ok { "done" } else { "failed" };
-        self.reloads.get_or_create(&Reload { model: model.to_owned(), outcome }).inc();
+        self.reloads.get_or_create(&Reload::new(model, ok)).inc();
     }
 
     /// All of it, as text. `None` if it cannot be written, which a `String` never refuses.

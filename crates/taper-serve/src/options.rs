@@ -93,11 +93,13 @@ pub struct Limits {
     pub requests: usize,
     /// Texts a model may be asked about at a time, waiting or being read; more are refused with 503.
     pub queue_texts: usize,
+    /// Bytes of those texts; a request of more is taken while there is no other.
+    pub queue_bytes: usize,
     /// Inspections in hand at a time, of which one runs; more are refused with 503.
     pub inspections: usize,
     /// Texts of a batch, more or less: the last request taken in comes whole.
     pub batch_texts: usize,
-    /// How long a batch that is not full waits for more.
+    /// How long a batch that is not full waits for more, from when its first request came.
     pub linger: Duration,
     /// How long a connection may take to send a request's head, and how long it may stay idle.
     pub head_time: Duration,
@@ -107,6 +109,8 @@ pub struct Limits {
     pub answer_time: Duration,
     /// How long a connection may refuse to take any byte of an answer.
     pub write_time: Duration,
+    /// How long, once the server is asked to end, a connection without a request is kept for one that may be on its way.
+    pub parting_time: Duration,
     /// How long requests in hand may take to end once the server is asked to.
     pub drain_time: Duration,
 }
@@ -121,6 +125,7 @@ impl Default for Limits {
             connections: 1024,
             requests: 512,
             queue_texts: 4096,
+            queue_bytes: 64 << 20,
             inspections: 8,
             batch_texts: 256,
             linger: Duration::from_millis(2),
@@ -128,6 +133,7 @@ impl Default for Limits {
             body_time: Duration::from_secs(20),
             answer_time: Duration::from_secs(30),
             write_time: Duration::from_secs(20),
+            parting_time: Duration::from_secs(1),
             drain_time: Duration::from_secs(30),
         }
     }

@@ -60,7 +60,9 @@ pub(crate) async fn predict(
     let limits = &app.limits;
     let question: Question = body::json(request, limits).await?;
     let served = app.model(question.model.as_deref())?;
-    let texts = body::texts(question.text, question.texts, limits.texts, limits)?;
+    // More than the queue holds would be told to come again for ever.
+    let max = limits.texts.min(limits.queue_texts);
+    let texts = body::texts(question.text, question.texts, max, limits)?;
     let answer = timeout(limits.answer_time, served.queue.ask(texts)).await;
     let late = |_| Problem::late(format!("no answer within {:?}", limits.answer_time));
     let predictions = answer.map_err(late)?.map_err(|refusal| match refusal {

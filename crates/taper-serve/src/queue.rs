@@ -28,17 +28,42 @@ type Answer = Result<Vec<Prediction>, Refusal>;
 /// A request's texts on their way.
 struct Job {
     texts: Vec<String>,
+    arrived: Instant,
     reply: oneshot::Sender<Answer>,
     /// Its part of the queue, until it is answered.
-    _room: OwnedSemaphorePermit,
+    _room: [OwnedSemaphorePermit; 2],
 }
 
 /// The queue in front of one model.
 #[derive(Debug)]
 pub(crate) struct Queue {
     jobs: Sender<Job>,
-    room: Arc<Semaphore>,
+    texts: Room,
+    bytes: Room,
+}
+
+/// How much may be in the queue of something.
+#[derive(Debug)]
+struct Room {
     capacity: usize,
+    left: Arc<Semaphore>,
+}
+
+impl Room {
+    fn new(capacity: usize) -> Self {
+        let capacity = capacity.min(u32::MAX as usize).min(Semaphore::MAX_PERMITS);
+        Self { capacity, left: Arc::new(Semaphore::new(capacity)) }
+    }
+
+    fn taken(&self) -> usize {
+        self.capacity.saturating_sub(self.left.available_permits())
+    }
+
+    /// A part of it; all of it for who needs more than there is.
+    fn take(&self, amount: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let amount = amount.min(self.capacity) as u32;
+        Arc::clone(&self.left).try_acquire_many_owned(amount).map_err(|_| Refusal::Full)
+    }
 }
 
 impl Queue {
@@ -55,8 +80,8 @@ impl Queue {
         S: Fn(usize) + Send + 'static,
     {
         let (jobs, waiting) = channel();
+        let (texts, bytes) = (Room::new(limits.queue_texts), Room::new(limits.queue_bytes));
         let limits = limits.clone();
-        let capacity = limits.queue_texts;
         let work = move || {
             while let Ok(first) = waiting.recv() {
                 let batch = collect(first, &waiting, &limits);
@@ -67,35 +92,40 @@ impl Queue {
             }
         };
         thread::Builder::new().name(format!("model {name}")).spawn(work)?;
-        Ok(Self { jobs, room: Arc::new(Semaphore::new(capacity)), capacity })
+        Ok(Self { jobs, texts, bytes })
     }
 
     /// Texts in hand: waiting or being read.
     pub(crate) fn texts(&self) -> usize {
-        self.capacity.saturating_sub(self.room.available_permits())
+        self.texts.taken()
     }
 
     /// Predictions of all texts, in order.
     pub(crate) async fn ask(&self, texts: Vec<String>) -> Answer {
-        let count = u32::try_from(texts.len()).map_err(|_| Refusal::Full)?;
-        let room = Arc::clone(&self.room).try_acquire_many_owned(count);
-        let room = room.map_err(|_| Refusal::Full)?;
+        let room = [self.texts.take(texts.len())?, self.bytes.take(bytes_of(&texts))?];
         let (reply, answer) = oneshot::channel();
         let gone = || Refusal::Failed("the model's thread has ended".into());
-        self.jobs.send(Job { texts, reply, _room: room }).map_err(|_| gone())?;
+        self.jobs
+            .send(Job { texts, arrived: Instant::now(), reply, _room: room })
+            .map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 }
 
-/// The jobs of one batch: `first`, what waits, and what comes within the linger. Whoever has gone is left out.
+fn bytes_of(texts: &[String]) -> usize {
+    texts.iter().map(String::len).sum()
+}
+
+/// The jobs of one batch: `first`, what waits, and what comes within the linger; who has waited for a batch before has
+/// waited. Whoever has gone is left out.
 fn collect(first: Job, waiting: &Receiver<Job>, limits: &Limits) -> Vec<Job> {
-    let until = Instant::now() + limits.linger;
+    let until = first.arrived + limits.linger;
     let (mut batch, mut texts, mut bytes) = (Vec::new(), 0, 0);
     let mut next = Some(first);
     while let Some(job) = next {
         if !job.reply.is_closed() {
             texts += job.texts.len();
-            bytes += job.texts.iter().map(String::len).sum::<usize>();
+            bytes += bytes_of(&job.texts);
             batch.push(job);
         }
         next = if texts >= limits.batch_texts || bytes >= BATCH_BYTES {

@@ -62,6 +62,10 @@ async fn around(State(app): State<Arc<App>>, request: Request<Body>, next: Next)
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if *app.stop.borrow() {
+        // The next request is for another server.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     let (status, took) = (response.status().as_u16(), start.elapsed());
     app.metrics.answered(route, status, took);
     let milliseconds = took.as_secs_f64() * 1e3;

@@ -1,27 +1,15 @@
-//! Connections: accepted up to a limit, bounded in time, drained at the end.
+//! The server: opened, run until it is stopped, and what can be done to it meanwhile.
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener as Listener};
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{sleep, timeout};
-use tokio_io_timeout::TimeoutStream;
+use tokio::net::TcpListener;
 
 use crate::app::App;
+use crate::connections::{Ownership, serve};
 use crate::error::{Error, Result};
 use crate::options::{Limits, Options};
-use crate::routes::router;
-
-/// Bytes of a request's head, and what one read brings beyond.
-const HEAD_BYTES: usize = 64 << 10;
 
 /// Threads that move bytes; models compute on theirs.
 const THREADS: usize = 2;
@@ -30,6 +18,7 @@ const THREADS: usize = 2;
 #[derive(Debug)]
 pub struct Server {
     listener: Listener,
+    ownership: Ownership,
     address: SocketAddr,
     handle: Handle,
 }
@@ -38,13 +27,12 @@ pub struct Server {
 #[derive(Debug, Clone)]
 pub struct Handle {
     app: Arc<App>,
-    stop: Arc<watch::Sender<bool>>,
 }
 
 impl Handle {
     /// Asks the server to end: no new connections, an answer to each request in hand.
     pub fn stop(&self) {
-        self.stop.send_replace(true);
+        self.app.stop.send_replace(true);
     }
 
     /// Loads every model again from its folder, and swaps it in whole: no request is dropped, and each is answered by one
@@ -64,11 +52,34 @@ impl Server {
         let (host, port) = (options.host.as_str(), options.port);
         let failed = |source| Error::Listen { address: format!("{host}:{port}"), source };
         let listener = Listener::bind((host, port)).map_err(failed)?;
+        Self::with(listener, Ownership::Own, options)
+    }
+
+    /// Opens the models for a socket that listens already and that others have too: whoever started this process, or the
+    /// server that takes its place. [`Options::host`] and [`Options::port`] are not looked at.
+    ///
+    /// Such a socket makes a restart that loses nothing: who comes while one server ends and the next begins waits in its
+    /// queue, and at the end it is left to the others with all who wait in it.
+    ///
+    /// # Errors
+    /// A socket that has no address; else as [`Server::open`].
+    pub fn open_on(listener: Listener, options: &Options) -> Result<Self> {
+        check(&options.limits)?;
+        Self::with(listener, Ownership::Shared, options)
+    }
+
+    fn with(listener: Listener, ownership: Ownership, options: &Options) -> Result<Self> {
+        let failed = |source| {
+            let address = match ownership {
+                Ownership::Own => format!("{}:{}", options.host, options.port),
+                Ownership::Shared => "the socket that was passed".into(),
+            };
+            Error::Listen { address, source }
+        };
         let address = listener.local_addr().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
-        let app = Arc::new(App::open(options)?);
-        let handle = Handle { app, stop: Arc::new(watch::Sender::new(false)) };
-        Ok(Self { listener, address, handle })
+        let handle = Handle { app: Arc::new(App::open(options)?) };
+        Ok(Self { listener, ownership, address, handle })
     }
 
     /// Where it listens.
@@ -100,7 +111,7 @@ impl Server {
         let result = runtime.block_on(async {
             let listener = TcpListener::from_std(self.listener).map_err(Error::Start)?;
             tokio::select! {
-                () = accept(listener, &self.handle) => tracing::info!("ended"),
+                () = serve(listener, self.ownership, &self.handle.app) => tracing::info!("ended"),
                 () = task => tracing::warn!("ended at once"),
             }
             Ok(())
@@ -121,6 +132,7 @@ fn check(limits: &Limits) -> Result<()> {
         ("connections", limits.connections),
         ("requests", limits.requests),
         ("queue_texts", limits.queue_texts),
+        ("queue_bytes", limits.queue_bytes),
         ("inspections", limits.inspections),
         ("batch_texts", limits.batch_texts),
     ];
@@ -128,72 +140,4 @@ fn check(limits: &Limits) -> Result<()> {
         Some((limit, _)) => Err(Error::Limit { limit }),
         None => Ok(()),
     }
-}
-
-async fn accept(listener: TcpListener, handle: &Handle) {
-    let Handle { app, stop } = handle;
-    let mut stopped = stop.subscribe();
-    let router = router(app);
-    let room = Arc::new(Semaphore::new(app.limits.connections));
-    let graceful = GracefulShutdown::new();
-    loop {
-        let next = async {
-            let permit = Arc::clone(&room).acquire_owned().await;
-            (permit, listener.accept().await)
-        };
-        let (permit, accepted) = tokio::select! {
-            biased;
-            _ = stopped.wait_for(|&stopped| stopped) => break,
-            next = next => next,
-        };
-        match accepted {
-            Ok((stream, _)) => answer(stream, permit.ok(), app, &router, &graceful),
-            Err(error) => {
-                // Out of file descriptors, most likely: connections that end give some back.
-                tracing::warn!(%error, "cannot accept a connection");
-                sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
-    // Whoever was let in by the system and not yet by us.
-    while let Ok(Ok((stream, _))) = timeout(Duration::from_millis(1), listener.accept()).await {
-        let permit = Arc::clone(&room).try_acquire_owned().ok();
-        answer(stream, permit, app, &router, &graceful);
-    }
-    drop(listener);
-    tracing::info!(connections = graceful.count(), "draining");
-    if timeout(app.limits.drain_time, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests did not end within {:?}", app.limits.drain_time);
-    }
-}
-
-/// Answers a connection's requests in a task of its own.
-fn answer(
-    stream: TcpStream,
-    permit: Option<OwnedSemaphorePermit>,
-    app: &Arc<App>,
-    router: &Router,
-    graceful: &GracefulShutdown,
-) {
-    // An answer is one write: nothing to collect it with.
-    let _ = stream.set_nodelay(true);
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(app.limits.write_time));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(app.limits.head_time)
-        .max_buf_size(HEAD_BYTES)
-        // A client that has said all it has to say still hears the answer.
-        .half_close(true)
-        .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(router.clone()));
-    let connection = graceful.watch(connection);
-    let held = app.metrics.connections.clone();
-    tokio::spawn(async move {
-        let _permit = permit;
-        held.inc();
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection broke");
-        }
-        held.dec();
-    });
 }

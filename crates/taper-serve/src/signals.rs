@@ -28,15 +28,20 @@ async fn listen(handle: Handle, ready: impl FnOnce()) -> Result<()> {
         (of(SignalKind::interrupt())?, of(SignalKind::terminate())?);
     let mut hang_up = of(SignalKind::hangup())?;
     ready();
-    let mut asked = false;
+    let (mut asked, mut reloading) = (false, None);
     loop {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
-            _ = hang_up.recv() => {
+            // One that comes meanwhile is heard afterwards.
+            _ = hang_up.recv(), if reloading.is_none() => {
                 let handle = handle.clone();
                 // It logs what it did.
-                let _ = tokio::task::spawn_blocking(move || handle.reload()).await;
+                reloading = Some(tokio::task::spawn_blocking(move || drop(handle.reload())));
+                continue;
+            }
+            () = ended(&mut reloading) => {
+                reloading = None;
                 continue;
             }
         }
@@ -45,6 +50,15 @@ async fn listen(handle: Handle, ready: impl FnOnce()) -> Result<()> {
         }
         asked = true;
         handle.stop();
+    }
+}
+
+/// When a task has ended; never, if there is none.
+#[cfg(unix)]
+async fn ended(task: &mut Option<tokio::task::JoinHandle<()>>) {
+    match task {
+        Some(task) => drop(task.await),
+        None => std::future::pending().await,
     }
 }
 

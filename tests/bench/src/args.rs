@@ -1,6 +1,6 @@
 //! The command line, as `--help` shows it.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -39,13 +39,29 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", default_value = "64")]
     pub(crate) clients: NonZeroUsize,
 
-    /// Texts of a request: the sample's sentences, again and again.
+    /// Texts of a request.
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) texts: NonZeroUsize,
+
+    /// What is asked about, again and again: the sample's sentences, or its reviews whole.
+    #[arg(long, value_enum, default_value = "sentences")]
+    pub(crate) of: TextsOf,
+
+    /// Seconds after which no more requests are made.
+    #[arg(long, value_name = "S", default_value = "540")]
+    pub(crate) seconds: NonZeroU64,
 
     /// In weights of 8 bits.
     #[arg(long)]
     pub(crate) int8: bool,
+}
+
+/// What a text of a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TextsOf {
+    Sentences,
+    Reviews,
 }
 
 #[derive(Debug, clap::Args)]

@@ -63,19 +63,27 @@ pub(crate) fn run(args: &PredictArgs) -> Result<()> {
     Ok(())
 }
 
-/// The sample's reviews, cut at their full stops.
-pub(crate) fn sentences() -> Result<Vec<String>> {
+/// The sample's reviews, whole.
+pub(crate) fn reviews() -> Result<Vec<String>> {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join(SAMPLE);
     let mut all = Vec::new();
     Source::open(&sample)?
         .for_each(&mut |_, record| {
-            let sentences = record.text.split_inclusive(". ").map(str::trim);
-            all.extend(sentences.filter(|sentence| !sentence.is_empty()).map(str::to_owned));
+            all.push(record.text);
             Ok(())
         })
         .with_context(|| format!("cannot read {}", sample.display()))?;
     ensure!(!all.is_empty(), "the sample has no text");
     Ok(all)
+}
+
+/// The sample's reviews, cut at their full stops.
+pub(crate) fn sentences() -> Result<Vec<String>> {
+    let cut = |review: String| -> Vec<String> {
+        let sentences = review.split_inclusive(". ").map(str::trim);
+        sentences.filter(|sentence| !sentence.is_empty()).map(str::to_owned).collect()
+    };
+    Ok(reviews()?.into_iter().flat_map(cut).collect())
 }
 
 fn write_rows(path: &Path, sentences: &[String], rows: usize) -> Result<()> {

@@ -12,23 +12,24 @@ use serde::Serialize;
 use taper_serve::{ModelSource, Options, Server};
 use taper_train::{Predictor, Quantization};
 
-use crate::args::ServeArgs;
+use crate::args::{ServeArgs, TextsOf};
 use crate::memory::{Memory, peak_of};
-use crate::predict::sentences;
+use crate::predict::{reviews, sentences};
 
-/// Texts that the model alone is measured with, as many at a time as its stream takes.
-const ALONE: usize = 20_000;
+/// How long the model alone is measured each time, with as many texts at a time as its stream takes.
+const ALONE: Duration = Duration::from_secs(5);
 const CHUNK: usize = 4096;
 
 #[derive(Debug, Serialize)]
 struct Report {
+    texts: TextsOf,
     clients: usize,
     texts_per_request: usize,
-    /// `Predictor::predict`, thousands of texts at a time.
-    alone_texts_per_second: f64,
-    /// A tenth of the requests, then all of them: memory must not differ. Clients and server are one process.
+    /// `Predictor::predict`, thousands of texts at a time: before the runs and after them.
+    alone_texts_per_second: [f64; 2],
+    /// A tenth of the requests, then all of them (or as many as the time allows): memory must not differ. Clients and server are one process.
     runs: Vec<Run>,
-    /// The second run's throughput over the model's alone.
+    /// The second run's throughput over the mean of the model's alone.
     share: f64,
 }
 
@@ -45,8 +46,12 @@ struct Run {
 
 pub(crate) fn run(args: &ServeArgs) -> Result<()> {
     let quantization = if args.int8 { Quantization::Int8 } else { Quantization::F32 };
-    let texts = sentences()?;
-    let alone = alone(&Predictor::open(&args.run, &Device::Cpu, quantization)?, &texts)?;
+    let texts = match args.of {
+        TextsOf::Sentences => sentences()?,
+        TextsOf::Reviews => reviews()?,
+    };
+    let alone = || alone(&Predictor::open(&args.run, &Device::Cpu, quantization)?, &texts);
+    let before = alone()?;
     let source = ModelSource { name: "model".into(), path: args.run.clone() };
     let options = Options { port: 0, quantization, ..Options::new(vec![source]) };
     let server = Server::open(&options)?;
@@ -54,29 +59,40 @@ pub(crate) fn run(args: &ServeArgs) -> Result<()> {
     let serving = thread::spawn(move || server.run());
     let bodies: Vec<Vec<u8>> =
         texts.chunks_exact(args.texts.get()).map(request).collect::<Result<_>>()?;
-    ensure!(!bodies.is_empty(), "the sample has {} sentences", texts.len());
+    ensure!(!bodies.is_empty(), "the sample has {} texts", texts.len());
+    let until = Instant::now() + Duration::from_secs(args.seconds.get());
     let mut runs = Vec::new();
     for requests in [args.requests.get().div_ceil(10), args.requests.get()] {
         eprintln!("{requests} requests");
-        runs.push(load(address, &bodies, requests, args)?);
+        runs.push(load(address, &bodies, requests, until, args)?);
     }
     handle.stop();
     serving.join().ok().context("the server panicked")??;
-    let share = runs.last().map_or(0.0, |run| run.texts_per_second) / alone;
-    let (clients, texts_per_request) = (args.clients.get(), args.texts.get());
-    let report = Report { clients, texts_per_request, alone_texts_per_second: alone, runs, share };
+    let alone = [before, alone()?];
+    let share =
+        runs.last().map_or(0.0, |run| run.texts_per_second) / f64::midpoint(alone[0], alone[1]);
+    let report = Report {
+        texts: args.of,
+        clients: args.clients.get(),
+        texts_per_request: args.texts.get(),
+        alone_texts_per_second: alone,
+        runs,
+        share,
+    };
     println!("{}", serde_json::to_string_pretty(&report)?);
     Ok(())
 }
 
+/// Texts a second of the model, after a first chunk to warm up.
 fn alone(predictor: &Predictor, texts: &[String]) -> Result<f64> {
-    let texts: Vec<&String> = texts.iter().cycle().take(ALONE).collect();
-    predictor.predict(&texts[..CHUNK])?;
-    let clock = Instant::now();
-    for chunk in texts.chunks(CHUNK) {
-        predictor.predict(chunk)?;
+    let mut texts = texts.iter().cycle();
+    let mut chunk = || -> Vec<&String> { texts.by_ref().take(CHUNK).collect() };
+    predictor.predict(&chunk())?;
+    let (clock, mut read) = (Instant::now(), 0);
+    while clock.elapsed() < ALONE {
+        read += predictor.predict(&chunk())?.len();
     }
-    Ok(texts.len() as f64 / clock.elapsed().as_secs_f64())
+    Ok(read as f64 / clock.elapsed().as_secs_f64())
 }
 
 /// The bytes of a request.
@@ -89,8 +105,14 @@ fn request(texts: &[String]) -> Result<Vec<u8>> {
     Ok([head.as_bytes(), &body].concat())
 }
 
-/// Clients that ask one after the other, each on a connection of its own, until all requests are made.
-fn load(address: SocketAddr, bodies: &[Vec<u8>], requests: usize, args: &ServeArgs) -> Result<Run> {
+/// Clients that ask one after the other, each on a connection of its own, until all requests are made or the time is over.
+fn load(
+    address: SocketAddr,
+    bodies: &[Vec<u8>],
+    requests: usize,
+    until: Instant,
+    args: &ServeArgs,
+) -> Result<Run> {
     let next = AtomicUsize::new(0);
     let client = || -> Result<(Vec<Duration>, usize)> {
         let mut stream = BufReader::new(TcpStream::connect(address)?);
@@ -98,7 +120,7 @@ fn load(address: SocketAddr, bodies: &[Vec<u8>], requests: usize, args: &ServeAr
         let (mut times, mut not_200) = (Vec::new(), 0);
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            if at >= requests {
+            if at >= requests || Instant::now() >= until {
                 return Ok((times, not_200));
             }
             let clock = Instant::now();
@@ -121,7 +143,9 @@ fn load(address: SocketAddr, bodies: &[Vec<u8>], requests: usize, args: &ServeAr
         })
     })?;
     let seconds = clock.elapsed().as_secs_f64();
+    ensure!(!times.is_empty(), "no request was made within {} s", args.seconds);
     times.sort_unstable();
+    let requests = times.len();
     let quantile = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)];
     Ok(Run {
         requests,

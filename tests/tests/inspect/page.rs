@@ -13,12 +13,20 @@ use tempfile::TempDir;
 
 use crate::browser::Browser;
 
-const TEXTS: [&str; 2] = [
+pub(crate) const TEXTS: [&str; 2] = [
     "A lovely, lovely film: badly lit, and yet I would see it again and again.",
     "</script><script>alert(1)</script> <b>bold</b> & \"quoted\" \u{2028} \u{202e}evil \u{7} <!-- x",
 ];
 
 fn inspection(classes: &[&str]) -> Inspection {
+    let (config, tokenizer) = untrained(classes);
+    let model = Model::new(config, 3, None, &Device::Cpu).unwrap();
+    let subjects = TEXTS.map(|text| Subject::from(text.to_owned()));
+    Inspector::new(model, tokenizer).inspect(&subjects, Method::default()).unwrap()
+}
+
+/// What a model of fourteen words would be, and their tokenizer.
+pub(crate) fn untrained(classes: &[&str]) -> (ModelConfig, Tokenizer) {
     let settings = ["model.hidden_size=60", "model.num_layers=2", "model.pooling=last"];
     let recipe = Recipe::load("quickstart", &settings.map(str::to_owned)).unwrap();
     let words = ["a", "film", "lovely", "badly", "i", "see", "<", ">", "script", "again", ",", "."];
@@ -42,9 +50,7 @@ fn inspection(classes: &[&str]) -> Inspection {
         weights_blake3: None,
         tokenizer_blake3: String::new(),
     };
-    let model = Model::new(config, 3, None, &Device::Cpu).unwrap();
-    let subjects = TEXTS.map(|text| Subject::from(text.to_owned()));
-    Inspector::new(model, tokenizer).inspect(&subjects, Method::default()).unwrap()
+    (config, tokenizer)
 }
 
 fn written(inspection: &Inspection) -> (TempDir, PathBuf, Value) {
@@ -55,7 +61,7 @@ fn written(inspection: &Inspection) -> (TempDir, PathBuf, Value) {
 }
 
 /// Chromium, or a line that says that there is none.
-fn browser() -> Option<Browser> {
+pub(crate) fn browser() -> Option<Browser> {
     let browser = Browser::open();
     if browser.is_none() {
         eprintln!("skipped: no Chromium here (Debian: apt-get install chromium)");

@@ -1,7 +1,5 @@
 //! `taper gradients`: why there are gates, as an experiment.
 
-mod plot;
-
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -10,10 +8,10 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use taper_explain::{CHOICES, Contestant, Settings, compare_cells};
+use taper_train::cell_plots;
 
 use super::train::plain_table;
 use crate::console::Console;
-use plot::{Line, plot};
 
 /// Lets a plain RNN, a GRU and LSTMs learn to recall a sequence's first symbol, and measures how much of the loss's
 /// gradient reaches each step, before and after. Needs no data. Under a minute on one core.
@@ -60,7 +58,7 @@ pub(crate) fn run(args: &GradientsArgs, console: &Console) -> Result<ExitCode> {
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        for (name, picture) in pictures(&found) {
+        for (name, picture) in cell_plots(&found) {
             let path = folder.join(name);
             std::fs::write(&path, picture)
                 .with_context(|| format!("cannot write {}", path.display()))?;
@@ -151,37 +149,4 @@ fn document(settings: &Settings, found: &[Contestant]) -> Value {
         "chance": 1.0 / CHOICES as f64,
         "cells": cells.collect::<Vec<_>>(),
     })
-}
-
-fn pictures(found: &[Contestant]) -> [(&'static str, String); 3] {
-    let reach = |title: &str, trained: bool| {
-        let mut lines = Vec::new();
-        for (colour, one) in found.iter().enumerate() {
-            let reach = if trained { &one.trained } else { &one.untrained };
-            let mut line = |name: String, norms: &[f64], dashed| {
-                let points = norms.iter().enumerate().map(|(d, norm)| [d as f64, *norm]).collect();
-                lines.push(Line { name, points, colour, dashed });
-            };
-            line(format!("{}: h", one.cell.name()), &reach.h, false);
-            if let Some(c) = &reach.c {
-                line(format!("{}: c", one.cell.name()), c, true);
-            }
-        }
-        plot(title, ["steps from the end", "norm of the loss's gradient"], &lines, true)
-    };
-    let recall = found.iter().enumerate().map(|(colour, one)| Line {
-        name: one.cell.name().to_owned(),
-        points: one.accuracy.iter().map(|(step, share)| [*step as f64, *share]).collect(),
-        colour,
-        dashed: false,
-    });
-    let recall: Vec<Line> = recall.collect();
-    [
-        ("untrained.svg", reach("Before training", false)),
-        ("trained.svg", reach("After training", true)),
-        (
-            "recall.svg",
-            plot("Recall of the first symbol", ["training steps", "share named"], &recall, false),
-        ),
-    ]
 }

@@ -1,4 +1,6 @@
-//! `taper inspect`: a model seen from inside while it reads a text.
+//! `taper inspect`: a model seen from inside while it reads a text, or a whole split.
+
+mod split;
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
@@ -8,8 +10,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::ValueEnum;
 use taper_train::inspect::{
-    Cut, InspectedText, InspectedToken, Inspection, Inspector, MAX_TOKENS, Method, Subject, export,
-    write_page,
+    Cut, InspectedText, InspectedToken, Inspection, Inspector, MAX_TOKENS, Method, Shares, Subject,
+    export, write_page,
 };
 use taper_train::{DeviceChoice, Run};
 
@@ -25,19 +27,28 @@ const TOWARD: [u8; 4] = [189, 153, 117, 75];
 const AWAY: [u8; 4] = [230, 223, 216, 208];
 
 /// Looks into a model while it reads a text: which tokens speak for and against the prediction, what every gate did, and
-/// what became of each token in the memory. Texts longer than 4,096 tokens are inspected up to there.
+/// what became of each token in the memory. With --split, what the gates do over a whole split: which tokens are remembered,
+/// which erase or overwrite. Texts longer than 4,096 tokens are inspected up to there.
 #[derive(Debug, clap::Args)]
 pub(crate) struct InspectArgs {
     /// A run's folder, or a model directory.
     run: PathBuf,
 
     /// Texts to inspect; the page shows two side by side.
-    #[arg(required_unless_present = "row")]
+    #[arg(required_unless_present_any = ["row", "split"])]
     text: Vec<String>,
 
     /// A row of the run's prepared data, by its id or by its number from 0: `test:12`. May be given again.
     #[arg(long, value_name = "SPLIT:ID")]
     row: Vec<String>,
+
+    /// Counts over a split of the run's prepared data what the gates do, by layer, direction and token.
+    #[arg(long, value_name = "SPLIT", conflicts_with_all = ["text", "row", "method", "html", "out"])]
+    split: Option<String>,
+
+    /// With --split, tokens that were read less often are not listed (--json has all).
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "split")]
+    at_least: u64,
 
     /// How the prediction is shared out among the tokens. Occlusion takes time with the square of a text's length.
     #[arg(long, value_enum, default_value = "integrated-gradients")]
@@ -80,6 +91,10 @@ impl From<MethodName> for Method {
 
 pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode> {
     let inspector = Inspector::open(&args.run, &args.device.open()?)?;
+    if let Some(name) = &args.split {
+        let found = inspector.behaviour(&Run::open_prepared(&args.run)?, name)?;
+        return split::show(&found, args.at_least, args.json);
+    }
     let mut subjects: Vec<Subject> = args.text.iter().cloned().map(Subject::from).collect();
     if !args.row.is_empty() {
         let prepared = Run::open_prepared(&args.run)?;
@@ -233,15 +248,18 @@ fn memory(text: &InspectedText) -> String {
         "ledger off by",
     ]);
     for memory in &text.memory {
-        let shares = memory.behaviour;
         let mut cells = vec![(memory.layer + 1).to_string(), memory.direction.to_owned()];
-        for share in [shares.remember, shares.add, shares.erase, shares.overwrite] {
-            cells.push(format!("{:.1} %", 100.0 * share));
-        }
+        cells.extend(percents(memory.behaviour));
         cells.push(format!("{:.1e}", memory.ledger_residual));
         table.add_row(cells);
     }
     format!("{table}\nWhat the memory did, not why: see --html.")
+}
+
+/// Remember, add, erase, overwrite.
+fn percents(shares: Shares) -> [String; 4] {
+    [shares.remember, shares.add, shares.erase, shares.overwrite]
+        .map(|share| format!("{:.1} %", 100.0 * share))
 }
 
 #[cfg(test)]

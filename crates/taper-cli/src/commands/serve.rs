@@ -1,11 +1,14 @@
 //! `taper serve`: trained models over HTTP.
 
 use std::io;
+use std::net::TcpListener;
+use std::panic::set_hook;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use clap::value_parser;
+use listenfd::ListenFd;
 use taper_serve::{Limits, ModelSource, Options, Server};
 use taper_train::DeviceChoice;
 use tracing_subscriber::filter::LevelFilter;
@@ -16,6 +19,10 @@ use crate::console::Console;
 /// Serves trained models over HTTP: predictions, inspections, a page at `/`, metrics; `/openapi.json` describes it all.
 /// Prints its address once it listens. SIGHUP loads the models again without dropping a request; SIGINT or SIGTERM ends it
 /// when all requests in hand are answered, and a second one at once.
+///
+/// A listening socket passed as systemd passes it (`LISTEN_FDS`) is used in place of --host and --port. It outlives the
+/// process, so that a restart loses no request: who comes meanwhile waits in its queue. A unit `taper.socket` of
+/// `[Socket]` and `ListenStream=127.0.0.1:8080`, started in place of `taper.service`, does it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {
     /// Runs' folders or model directories, each called by its folder's name or by the name given. Requests that name no
@@ -106,15 +113,20 @@ impl Bounds {
 }
 
 pub(crate) fn run(args: &ServeArgs, console: &Console, quiet: bool) -> Result<ExitCode> {
+    let socket = passed()?;
     log(args.log_json, quiet);
-    let server = Server::open(&Options {
+    let options = Options {
         host: args.host.clone(),
         port: args.port,
         models: args.models.clone(),
         device: args.device,
         quantization: args.numbers.quantization(),
         limits: args.bounds.limits(),
-    })?;
+    };
+    let server = match socket {
+        Some(socket) => Server::open_on(socket, &options)?,
+        None => Server::open(&options)?,
+    };
     let address = server.address();
     if !address.ip().is_loopback() {
         let warning = "warning: whoever reaches this address may ask; nobody is asked who they are";
@@ -124,7 +136,15 @@ pub(crate) fn run(args: &ServeArgs, console: &Console, quiet: bool) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-/// Sends the log to stderr.
+/// The socket that whoever started this process has opened for it.
+fn passed() -> Result<Option<TcpListener>> {
+    let mut sockets = ListenFd::from_env();
+    let count = sockets.len();
+    ensure!(count <= 1, "LISTEN_FDS passes {count} sockets; it listens on one");
+    sockets.take_tcp_listener(0).context("LISTEN_FDS passes something other than a TCP socket")
+}
+
+/// Sends the log to stderr. A panic is a line of it, too: where it was, not its message, which may quote a text.
 fn log(json: bool, quiet: bool) {
     let level = if quiet { LevelFilter::ERROR } else { LevelFilter::INFO };
     let log = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(level);
@@ -133,4 +153,8 @@ fn log(json: bool, quiet: bool) {
     } else {
         log.with_target(false).init();
     }
+    set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "panicked");
+    }));
 }

@@ -160,3 +160,51 @@ fn what_cannot_be_inspected_is_told_why() {
     assert!(failure(&["inspect", path, "x"]).contains("tokenizer.json"));
     assert_eq!(run(&["inspect", path]).status.code(), Some(2));
 }
+
+#[test]
+fn a_split_is_counted_by_layer_direction_and_token() {
+    let found = json(&["inspect", trained(), "--split", "test", "--json"]);
+    assert_eq!(
+        (&found["format"], &found["split"], &found["texts"]),
+        (&1.into(), &"test".into(), &1000.into())
+    );
+    let number = |value: &Value| value.as_f64().unwrap();
+    let behaviours = ["remember", "add", "erase", "overwrite"];
+    let memory = found["memory"].as_array().unwrap();
+    assert_eq!(memory.len(), 2);
+    for (memory, direction) in memory.iter().zip(["forward", "backward"]) {
+        assert_eq!(memory["direction"], direction);
+        let sum = |gates: &Value| behaviours.map(|name| number(&gates[name])).iter().sum::<f64>();
+        assert!((sum(memory) - 1.0).abs() < 1e-6);
+        let tokens = memory["tokens"].as_array().unwrap();
+        assert!(tokens.iter().all(|token| (sum(token) - 1.0).abs() < 1e-6));
+        // Each token as often as it was read: together they are the split.
+        let counts: f64 = tokens.iter().map(|token| number(&token["count"])).sum();
+        assert_eq!(Some(counts as u64), found["tokens"].as_u64());
+        for name in behaviours.into_iter().chain(["i", "f"]) {
+            let weighted =
+                tokens.iter().map(|token| number(&token[name]) * number(&token["count"]));
+            let mean = weighted.sum::<f64>() / counts;
+            assert!((mean - number(&memory[name])).abs() < 1e-5, "{name}");
+        }
+        assert!(tokens.iter().any(|token| token["token"] == "the"));
+    }
+    // What one text's inspection says of its tokens is in it.
+    let one = json(&["inspect", trained(), "--row", "test:0", "--json"]);
+    let read = one["texts"][0]["tokens"].as_array().unwrap();
+    for token in read {
+        let mut known = memory[0]["tokens"].as_array().unwrap().iter();
+        assert!(known.any(|known| known["id"] == token["id"]), "{token}");
+    }
+
+    let words = printed(&["inspect", trained(), "--split", "test", "--at-least", "50"]);
+    for part in ["test: 1,000 texts", "backward", "overwrite", "at least 50 times"] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    let message = failure(&["inspect", trained(), "--split", "tset"]);
+    assert!(message.contains("tset"), "{message}");
+    for wrong in [&["film"][..], &["--row", "test:0"], &["--html", "a.html"]] {
+        let arguments = [&["inspect", trained(), "--split", "test"], wrong].concat();
+        assert_eq!(run(&arguments).status.code(), Some(2), "{wrong:?}");
+    }
+}

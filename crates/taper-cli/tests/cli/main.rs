@@ -4,10 +4,13 @@
 mod commands;
 mod directory;
 mod doctor;
+mod gradients;
 mod inspect;
 mod judging;
 mod own_data;
 mod report;
+#[cfg(unix)]
+mod restart;
 mod resume;
 mod serve;
 mod taper;

@@ -12,9 +12,9 @@ use serde_json::Value;
 use crate::taper::{failure, run, taper, train};
 
 /// A server, killed if a test fails.
-struct Served {
+pub(crate) struct Served {
     child: Child,
-    address: String,
+    pub(crate) address: String,
     log: Option<JoinHandle<String>>,
 }
 
@@ -28,6 +28,11 @@ impl Drop for Served {
 fn serve(arguments: &[&str]) -> Served {
     let mut command = taper();
     command.args(["serve", "--port", "0"]).args(arguments).stdin(Stdio::null());
+    started(command)
+}
+
+/// A server that has said where it listens.
+pub(crate) fn started(mut command: Command) -> Served {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = child.stderr.take().unwrap();
     let log = spawn(move || {
@@ -43,7 +48,7 @@ fn serve(arguments: &[&str]) -> Served {
 
 impl Served {
     /// The status and the body.
-    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let length = body.len();
@@ -55,13 +60,13 @@ impl Served {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
     /// The exit code and the log.
-    fn end(&mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(&mut self) -> (Option<i32>, String) {
         let code = self.child.wait().unwrap().code();
         (code, self.log.take().unwrap().join().unwrap())
     }

@@ -115,3 +115,36 @@ fn who_has_gone_is_not_read_for() {
     until(|| queue.texts() == 0);
     assert_eq!(*sizes.lock().unwrap(), [1]);
 }
+
+#[test]
+fn bytes_are_bounded_and_a_large_request_is_taken_alone() {
+    let limits = Limits { queue_bytes: 10, linger: Duration::ZERO, ..Limits::default() };
+    let (queue, gate, sizes) = gated(&limits);
+    let runtime = runtime();
+    let ask = |of: &[&str]| {
+        let (queue, of) = (Arc::clone(&queue), texts(of));
+        runtime.spawn(async move { queue.ask(of).await })
+    };
+    let first = ask(&["12345", "678"]);
+    until(|| sizes.lock().unwrap().len() == 1);
+    assert_eq!(runtime.block_on(queue.ask(texts(&["123"]))), Err(Refusal::Full));
+    // What was refused has left nothing behind.
+    assert_eq!(queue.texts(), 2);
+    drop(gate);
+    assert!(runtime.block_on(first).unwrap().is_ok());
+    until(|| queue.texts() == 0);
+    assert!(runtime.block_on(ask(&["a text of far more than ten bytes"])).unwrap().is_ok());
+}
+
+#[test]
+fn who_has_waited_for_a_batch_does_not_wait_for_company() {
+    let limits = Limits { linger: Duration::from_secs(60), ..Limits::default() };
+    let (room, (reply, _answer)) = (Room::new(1), oneshot::channel());
+    let [texts_room, bytes_room] = [0, 0].map(|none| room.take(none).unwrap());
+    let arrived = Instant::now() - Duration::from_secs(61);
+    let job = Job { texts: texts(&["a"]), arrived, reply, _room: [texts_room, bytes_room] };
+    let (_jobs, waiting) = channel();
+    let start = Instant::now();
+    assert_eq!(collect(job, &waiting, &limits).len(), 1);
+    assert!(start.elapsed() < Duration::from_secs(20));
+}

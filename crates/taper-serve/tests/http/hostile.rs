@@ -168,3 +168,19 @@ fn half_closed_clients_are_answered_and_broken_off_ones_forgotten() {
     }
     well(&served);
 }
+
+#[test]
+fn who_takes_no_answers_is_let_go() {
+    let served = serve_with(Limits { write_time: Duration::from_millis(300), ..Limits::default() });
+    let mut deaf = served.connect();
+    deaf.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    // Answers of 8 KB, until both sockets are full of them and of questions.
+    let questions = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
+    while deaf.write_all(&questions).is_ok() {}
+    let start = Instant::now();
+    while !served.get("/metrics").body.contains("taper_connections 1\n") {
+        assert!(start.elapsed() < Duration::from_secs(20), "still held");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    well(&served);
+}

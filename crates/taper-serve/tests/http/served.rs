@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use serde_json::Value;
@@ -63,18 +63,10 @@ pub(crate) fn serve() -> Served {
     serve_with(Limits::default())
 }
 
+/// Who has nothing to ask at the end is not waited for.
 pub(crate) fn serve_with(limits: Limits) -> Served {
-    let folder = tempfile::tempdir().unwrap();
-    let models = [("m", 1), ("other", 2)].map(|(name, seed)| ModelSource {
-        name: name.into(),
-        path: model(&folder.path().join(name), seed),
-    });
-    let options = Options { port: 0, limits, ..Options::new(models.into()) };
-    let server = Server::open(&options).unwrap();
-    let (address, handle) = (server.address(), server.handle());
-    let thread = Some(std::thread::spawn(move || server.run()));
-    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-    Served { folder, address, handle, thread, agent }
+    let parting_time = limits.parting_time.min(Duration::from_millis(50));
+    Served::new(Limits { parting_time, ..limits })
 }
 
 impl Drop for Served {
@@ -106,12 +98,33 @@ impl Reply {
 }
 
 impl Served {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let models = [("m", 1), ("other", 2)].map(|(name, seed)| ModelSource {
+            name: name.into(),
+            path: model(&folder.path().join(name), seed),
+        });
+        let options = Options { port: 0, limits, ..Options::new(models.into()) };
+        let server = Server::open(&options).unwrap();
+        let (address, handle) = (server.address(), server.handle());
+        let thread = Some(std::thread::spawn(move || server.run()));
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        Self { folder, address, handle, thread, agent }
+    }
+
     /// Asks the server to end, and waits.
     pub(crate) fn end(&mut self) {
         self.handle.stop();
         if let Some(thread) = self.thread.take() {
             thread.join().unwrap().unwrap();
         }
+    }
+
+    /// The same, of one that must not take longer.
+    pub(crate) fn end_within(&mut self, patience: Duration) {
+        let start = Instant::now();
+        self.end();
+        assert!(start.elapsed() < patience, "it took {:?}", start.elapsed());
     }
 
     pub(crate) fn path(&self, model: &str) -> PathBuf {
@@ -167,6 +180,25 @@ pub(crate) fn read(stream: &mut TcpStream) -> Reply {
         // A server that did not want all that was sent; what it said came before.
         assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
     }
+    parsed(bytes)
+}
+
+/// One answer, byte by byte up to the end of its head, then as long as it says.
+pub(crate) fn read_one(stream: &mut TcpStream) -> Reply {
+    let (mut bytes, mut byte) = (Vec::new(), [0]);
+    while !bytes.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        bytes.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&bytes).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut body).unwrap();
+    bytes.extend(body);
+    parsed(bytes)
+}
+
+fn parsed(bytes: Vec<u8>) -> Reply {
     let text = String::from_utf8(bytes).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
@@ -177,4 +209,18 @@ fn reply(mut response: ureq::http::Response<ureq::Body>) -> Reply {
     let head = format!("{:?}", response.headers()).to_lowercase();
     let body = response.body_mut().read_to_string().unwrap();
     Reply { status: response.status().as_u16(), head, body }
+}
+
+/// Sends all but the last byte, and waits until the server has it in hand.
+pub(crate) fn started(served: &Served, bytes: &[u8]) -> TcpStream {
+    let mut stream = served.connect();
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let with_expect =
+        [&bytes[..head], b"\r\nexpect: 100-continue", &bytes[head..bytes.len() - 1]].concat();
+    stream.write_all(&with_expect).unwrap();
+    // It says so once it reads the body.
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
 }

@@ -3,6 +3,9 @@
 use serde::Serialize;
 use taper_explain::Behaviour;
 
+/// Tokens of a text that are explained, at the most: traces and pages grow with them.
+pub const MAX_TOKENS: usize = 4096;
+
 /// One or more texts, seen from inside a model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Inspection {

@@ -20,11 +20,16 @@ const PARTS: usize = 8;
 /// Rows of the composition: of longer texts, tokens at equal distances.
 const ROWS: usize = 256;
 
+/// What a direction is called.
+pub(super) fn direction_name(direction: usize) -> &'static str {
+    if direction == 0 { "forward" } else { "backward" }
+}
+
 pub(super) fn direction_memory(steps: &Steps, survival: &Survival) -> DirectionMemory {
     let ledger = Ledger::of(steps);
     DirectionMemory {
         layer: steps.layer(),
-        direction: if steps.direction() == 0 { "forward" } else { "backward" },
+        direction: direction_name(steps.direction()),
         ledger_residual: ledger.residual(),
         behaviour: Counts::over(steps).shares().into(),
         tokens: columns(steps, &ledger, survival),

@@ -1,6 +1,7 @@
 //! A model seen from inside while it reads a text: what each token adds to the prediction, and what becomes of
 //! it in the memory.
 
+mod behaviour;
 mod document;
 mod export;
 mod html;
@@ -22,16 +23,14 @@ use crate::loss::{largest, probabilities};
 use crate::model::Model;
 use crate::{Prepared, Result};
 
+pub use behaviour::{DirectionBehaviour, Gates, SplitBehaviour, TokenBehaviour};
 pub use document::{
     Completeness, CompositionRows, Cut, DirectionMemory, Heat, InspectedModel, InspectedPrediction,
-    InspectedRow, InspectedTarget, InspectedText, InspectedToken, Inspection, Method, Shares,
-    TokenColumns,
+    InspectedRow, InspectedTarget, InspectedText, InspectedToken, Inspection, MAX_TOKENS, Method,
+    Shares, TokenColumns,
 };
 pub use export::export;
 pub use html::{page, write_page};
-
-/// Tokens of a text that are explained, at the most: traces and pages grow with them.
-pub const MAX_TOKENS: usize = 4096;
 
 /// A text to inspect, and where it is from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +103,16 @@ impl Inspector {
                 .map(|subject| self.text(subject, method))
                 .collect::<Result<_>>()?,
         })
+    }
+
+    /// What the gates do over all texts of a split of prepared data, token by token; of longer texts, over the head that
+    /// [`Inspector::inspect`] reads.
+    ///
+    /// # Errors
+    /// No such split, tokens that are not this model's, a model that computes NaN.
+    pub fn behaviour(&self, prepared: &Prepared, split: &str) -> Result<SplitBehaviour> {
+        let encoded = prepared.encoded(split)?;
+        behaviour::split_behaviour(&self.model, &self.tokenizer, split, &encoded)
     }
 
     fn text(&self, Subject { text, row }: &Subject, method: Method) -> Result<InspectedText> {

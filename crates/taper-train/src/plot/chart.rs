@@ -19,7 +19,9 @@ pub(crate) enum Look {
     Marked,
     /// A thin, pale line: what another one smooths.
     Pale,
-    /// A dashed line: what would be ideal.
+    /// A dashed line in its colour: what belongs to another one.
+    Dashed,
+    /// A thin, dashed line: what would be ideal.
     Ideal,
     /// Dots.
     Dots,
@@ -79,8 +81,19 @@ impl Chart {
     }
 
     /// Adds a series in the colour that is next.
-    pub(crate) fn with(mut self, name: &str, look: Look, points: Vec<[f64; 2]>) -> Self {
+    pub(crate) fn with(self, name: &str, look: Look, points: Vec<[f64; 2]>) -> Self {
         let colour = self.series.len();
+        self.with_colour(colour, name, look, points)
+    }
+
+    /// Adds a series in the colour of this number.
+    pub(crate) fn with_colour(
+        mut self,
+        colour: usize,
+        name: &str,
+        look: Look,
+        points: Vec<[f64; 2]>,
+    ) -> Self {
         self.series.push(Series { name: name.to_owned(), look, points, colour });
         self
     }
@@ -169,7 +182,8 @@ impl Chart {
                 Look::Bars(_) => {
                     scene.area([x, middle - 5.0, 12.0, 10.0], ink, 0.75, String::new());
                 }
-                Look::Ideal => scene.dashed(vec![[x, middle], [x + 13.0, middle]], ink),
+                Look::Dashed => scene.dashed(vec![[x, middle], [x + 13.0, middle]], ink, 2.0),
+                Look::Ideal => scene.dashed(vec![[x, middle], [x + 13.0, middle]], ink, 1.2),
                 Look::Pale => scene.path(vec![[x, middle], [x + 12.0, middle]], ink, 1.0, 0.4),
                 _ => scene.path(vec![[x, middle], [x + 12.0, middle]], ink, 2.0, 1.0),
             }
@@ -200,7 +214,8 @@ impl Chart {
         for run in series.points.split(|point| !shown(point)).filter(|run| !run.is_empty()) {
             let mut points: Vec<[f64; 2]> = run.iter().map(|point| frame.at(*point)).collect();
             match series.look {
-                Look::Ideal => scene.dashed(points, ink),
+                Look::Dashed => scene.dashed(points, ink, 2.0),
+                Look::Ideal => scene.dashed(points, ink, 1.2),
                 Look::Pale => scene.path(points, ink, 1.0, 0.4),
                 Look::Marked => {
                     scene.path(points.clone(), ink, 2.0, 1.0);

@@ -65,8 +65,8 @@ impl Scene {
         self.shapes.push((Shape::Path { points, width, dashed: false }, ink, opacity));
     }
 
-    pub(super) fn dashed(&mut self, points: Vec<[f64; 2]>, ink: Ink) {
-        self.shapes.push((Shape::Path { points, width: 1.2, dashed: true }, ink, 1.0));
+    pub(super) fn dashed(&mut self, points: Vec<[f64; 2]>, ink: Ink, width: f64) {
+        self.shapes.push((Shape::Path { points, width, dashed: true }, ink, 1.0));
     }
 
     pub(super) fn dots(&mut self, points: Vec<[f64; 2]>, ink: Ink, width: f64, opacity: f64) {
