@@ -69,6 +69,7 @@ impl FileSource {
                 columns: detected.columns.clone(),
                 header_told: settings.dialect.header == Some(true),
                 label: if split == UNSUPERVISED { LabelUse::Optional } else { LabelUse::Required },
+                separator: settings.label_separator.clone(),
             };
             add(&split, file);
         }
@@ -87,8 +88,23 @@ impl FileSource {
                 columns,
                 header_told: false,
                 label: LabelUse::Required,
+                separator: settings.label_separator.clone(),
             };
             add(&split, file);
+        }
+        let of_one_label = |file: &DataFile| matches!(file.reading, Reading::Folder | Reading::Trec);
+        let files = || splits.iter().flat_map(|(_, files)| files);
+        if let (Some(file), Some(_)) =
+            (files().find(|file| of_one_label(file)), &settings.label_separator)
+        {
+            return Err(Error::Settings {
+                key: "label_separator",
+                problem: format!(
+                    "{}: a folder per class and TREC's lines give each text one label; several stand in a list, in a \
+                     cell, or on fastText's lines",
+                    file.path.display()
+                ),
+            });
         }
         splits.sort_by(|a, b| (split_rank(&a.0), &a.0).cmp(&(split_rank(&b.0), &b.0)));
         let mut settings = settings.clone();
@@ -139,13 +155,13 @@ impl FileSource {
                 }
             };
             let id = hash(&mut records, &seen, &raw);
-            let number = |label: &String| survey.labels.number(label, || seen.place());
-            match raw.label.as_ref().map(number).transpose() {
-                Ok(label) => {
-                    visit(seen.split, Record { id, text: raw.text, label, group: raw.group })
+            match numbers(&survey.labels, &raw, || seen.place()) {
+                Ok((label, labels)) => {
+                    let Raw { text, group, .. } = raw;
+                    visit(seen.split, Record { id, text, label, labels, group })
                 }
                 Err(error) => {
-                    let content = raw.label.unwrap_or_default();
+                    let content = raw.words().unwrap_or_default();
                     self.refuse(&seen, BadRow { error, content }, reject)
                 }
             }
@@ -181,10 +197,12 @@ impl FileSource {
                 settled = true;
             }
             let place = || seen.place();
-            let known = match &raw.label {
-                None => Ok(()),
-                Some(label) if settled => labels.number(label, place).map(|_| ()),
-                Some(label) => labels.learn(label, place),
+            let known = if settled {
+                numbers(&labels, &raw, place).map(|_| ())
+            } else {
+                let mut words = raw.label.iter().chain(raw.labels.iter().flatten());
+                distinct(raw.labels.as_deref().unwrap_or_default(), place)
+                    .and_then(|()| words.try_for_each(|label| labels.learn(label, place)))
             };
             if let Err(error) = known {
                 first_problem.get_or_insert_with(|| error.to_string());
@@ -258,6 +276,12 @@ impl FileSource {
         row: Row,
     ) -> Seen<'a> {
         let mut seen = Seen { split, number, path, folder, position: row.position, raw: row.raw };
+        if let Ok(raw) = &mut seen.raw
+            && split == UNSUPERVISED
+        {
+            // There, no labels are not known to be none.
+            raw.labels.take_if(|labels| labels.is_empty());
+        }
         if let Ok(raw) = &seen.raw
             && let Some(error) = self.unusable(&seen, raw)
         {
@@ -278,7 +302,8 @@ impl FileSource {
                 problem: "the text holds a NUL byte; is it UTF-16, or no text?".to_owned(),
             });
         }
-        (raw.label.is_none() && seen.split != UNSUPERVISED).then(|| Error::MissingLabel {
+        let unlabelled = raw.label.is_none() && raw.labels.is_none();
+        (unlabelled && seen.split != UNSUPERVISED).then(|| Error::MissingLabel {
             place: seen.place(),
             split: seen.split.to_owned(),
             classes: self.settings.label_names.clone(),
@@ -331,7 +356,41 @@ fn hash(hasher: &mut blake3::Hasher, seen: &Seen<'_>, raw: &Raw) -> String {
         hasher.update(&[u8::from(word.is_some())]);
         framed(hasher, word.as_deref().unwrap_or(""));
     }
+    if let Some(labels) = &raw.labels {
+        hasher.update(b"labels");
+        hasher.update(&(labels.len() as u64).to_le_bytes());
+        labels.iter().for_each(|label| framed(hasher, label));
+    }
     id
+}
+
+/// The numbers of a row's label or labels, the latter ascending.
+fn numbers(
+    labels: &Labels,
+    raw: &Raw,
+    place: impl Fn() -> Place + Copy,
+) -> Result<(Option<u32>, Option<Vec<u32>>)> {
+    let number = |label: &String| labels.number(label, place);
+    let one = raw.label.as_ref().map(number).transpose()?;
+    let Some(words) = &raw.labels else {
+        return Ok((one, None));
+    };
+    let mut several: Vec<u32> = words.iter().map(number).collect::<Result<_>>()?;
+    several.sort_unstable();
+    let twice = several.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0] as usize);
+    match twice.and_then(|number| labels.names().get(number)) {
+        Some(name) => Err(twice_there(name, place())),
+        None => Ok((one, Some(several))),
+    }
+}
+
+fn distinct(labels: &[String], place: impl Fn() -> Place) -> Result<()> {
+    let twice = (1..labels.len()).find(|&at| labels[..at].contains(&labels[at]));
+    twice.map_or(Ok(()), |at| Err(twice_there(&labels[at], place())))
+}
+
+fn twice_there(label: &str, place: Place) -> Error {
+    Error::Malformed { place, problem: format!("has the label `{label}` twice; name it once") }
 }
 
 /// The length goes first, so that no two rows share a byte string.
