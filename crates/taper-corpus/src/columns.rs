@@ -60,9 +60,8 @@ pub(crate) fn is_corpus_like(splits: &[(String, Vec<PathBuf>)]) -> Result<bool> 
 
 /// Whether a list `labels` stands in the place of `label`.
 fn has_label_lists(schema: &Schema) -> bool {
-    let list = |kind: &DataType| {
-        matches!(kind, DataType::List(item) if item.data_type().is_integer())
-    };
+    let list =
+        |kind: &DataType| matches!(kind, DataType::List(item) if item.data_type().is_integer());
     schema.index_of("label").is_err()
         && schema.field_with_name("labels").is_ok_and(|field| list(field.data_type()))
 }
@@ -301,7 +300,10 @@ impl Records {
         let label = |number: Option<i64>| {
             let label = self.check_label(path, row, Some(number.unwrap_or(i64::MAX)))?;
             let problem = || "a list with no label in it at one place".to_owned();
-            label.ok_or_else(|| Error::Malformed { place: Place::row(path, row), problem: problem() })
+            label.ok_or_else(|| Error::Malformed {
+                place: Place::row(path, row),
+                problem: problem(),
+            })
         };
         numbers.map(label).collect::<Result<_>>().map(Some)
     }

@@ -110,7 +110,9 @@ impl CorpusWriter {
         }
         let wrong = match (&record.label, self.label_sets) {
             (Some(_), true) => Some("one label where a text has a list of them"),
-            (None, false) if record.labels.is_some() => Some("a list of labels where a text has one"),
+            (None, false) if record.labels.is_some() => {
+                Some("a list of labels where a text has one")
+            }
             _ => None,
         };
         if let Some(problem) = wrong {

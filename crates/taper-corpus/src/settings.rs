@@ -113,7 +113,10 @@ impl SourceSettings {
             return fail("quote", format!("{delimiter:?} is the delimiter already"));
         }
         if self.label_separator.as_ref().is_some_and(|separator| separator.trim().is_empty()) {
-            return fail("label_separator", "it is blank, and labels hold blanks; `|` is usual".to_owned());
+            return fail(
+                "label_separator",
+                "it is blank, and labels hold blanks; `|` is usual".to_owned(),
+            );
         }
         let names = &self.label_names;
         if let Some(twice) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {

@@ -39,6 +39,7 @@ fn inspection(classes: &[&str]) -> Inspection {
         specials: taper_train::model::Specials::default(),
         truncate: taper_train::recipe::Truncate::default(),
         temperature: None,
+        threshold: None,
         weights_blake3: None,
         tokenizer_blake3: String::new(),
     };

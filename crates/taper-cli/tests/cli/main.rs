@@ -6,6 +6,7 @@ mod directory;
 mod doctor;
 mod inspect;
 mod judging;
+mod multi_label;
 mod own_data;
 mod report;
 mod resume;

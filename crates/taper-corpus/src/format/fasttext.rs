@@ -31,7 +31,9 @@ pub(super) fn read(line: &str, several: bool) -> Result<Option<Raw>, String> {
         return Ok(Some(Raw { text, labels: Some(labels), ..Raw::default() }));
     }
     if labels.len() > 1 {
-        return Err("has two labels; a text has one, unless it is said that texts have several".to_owned());
+        return Err(
+            "has two labels; a text has one, unless it is said that texts have several".to_owned()
+        );
     }
     Ok(Some(Raw { text, label: labels.pop(), ..Raw::default() }))
 }

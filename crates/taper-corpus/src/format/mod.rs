@@ -19,6 +19,7 @@ pub(crate) use dialect::Dialect;
 pub(crate) use folders::class_folders;
 pub(crate) use parquet::class_names;
 pub(crate) use pick::{LabelUse, pick};
+pub(crate) use several::check as check_several;
 
 use crate::error::{Error, Place, Position, Result};
 use crate::input::{Frame, Frames, Input, Problem};

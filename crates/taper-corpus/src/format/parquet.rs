@@ -132,7 +132,8 @@ impl ParquetRows {
             batch.columns().iter().map(strings).collect::<Result<_, _>>().map_err(|error| {
                 Error::Parquet { place: Place::row(path, first), source: ParquetError::from(error) }
             })?;
-        let cell = |at: usize, row: usize| columns[at].as_string_opt().and_then(|of| value(of, row));
+        let cell =
+            |at: usize, row: usize| columns[at].as_string_opt().and_then(|of| value(of, row));
         let word = |at: Option<usize>, row: usize| {
             at.and_then(|at| cell(at, row)).filter(|word| !word.trim().is_empty())
         };
@@ -184,7 +185,8 @@ impl ParquetRows {
         let Some(found) = found.transpose().map_err(refused)? else {
             return Ok((None, None));
         };
-        let named = found.into_iter().filter_map(|word| self.label(Some(word), place.clone()).transpose());
+        let named =
+            found.into_iter().filter_map(|word| self.label(Some(word), place.clone()).transpose());
         Ok((None, Some(named.collect::<Result<_>>()?)))
     }
 

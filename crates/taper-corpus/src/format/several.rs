@@ -1,5 +1,24 @@
 //! Labels of a text that may have several, from a cell that is no list.
 
+use super::{DataFile, Reading};
+use crate::error::{Error, Result};
+
+/// # Errors
+/// A format that gives each text one label, where it is said that texts have several.
+pub(crate) fn check(file: &DataFile) -> Result<()> {
+    if file.separator.is_none() || !matches!(file.reading, Reading::Folder | Reading::Trec) {
+        return Ok(());
+    }
+    Err(Error::Settings {
+        key: "label_separator",
+        problem: format!(
+            "{}: a folder per class and TREC's lines give each text one label; several stand in a list, in a cell, or \
+             on fastText's lines",
+            file.path.display()
+        ),
+    })
+}
+
 /// The labels of a cell, without blanks around them; a blank cell has none.
 pub(super) fn split(cell: &str, separator: &str) -> Result<Vec<String>, String> {
     if cell.trim().is_empty() {

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Place, Position, Result};
-use crate::format::{BadRow, DataFile, LabelUse, Raw, Reading, Row, class_names, detect};
+use crate::format::{
+    BadRow, DataFile, LabelUse, Raw, Reading, Row, check_several, class_names, detect,
+};
 use crate::labels::Labels;
 use crate::layout::{UNSUPERVISED, split_rank};
 use crate::record::Record;
@@ -92,20 +94,7 @@ impl FileSource {
             };
             add(&split, file);
         }
-        let of_one_label = |file: &DataFile| matches!(file.reading, Reading::Folder | Reading::Trec);
-        let files = || splits.iter().flat_map(|(_, files)| files);
-        if let (Some(file), Some(_)) =
-            (files().find(|file| of_one_label(file)), &settings.label_separator)
-        {
-            return Err(Error::Settings {
-                key: "label_separator",
-                problem: format!(
-                    "{}: a folder per class and TREC's lines give each text one label; several stand in a list, in a \
-                     cell, or on fastText's lines",
-                    file.path.display()
-                ),
-            });
-        }
+        splits.iter().flat_map(|(_, files)| files).try_for_each(check_several)?;
         splits.sort_by(|a, b| (split_rank(&a.0), &a.0).cmp(&(split_rank(&b.0), &b.0)));
         let mut settings = settings.clone();
         if settings.label_names.is_empty() {
@@ -197,12 +186,11 @@ impl FileSource {
                 settled = true;
             }
             let place = || seen.place();
-            let known = if settled {
-                numbers(&labels, &raw, place).map(|_| ())
-            } else {
-                let mut words = raw.label.iter().chain(raw.labels.iter().flatten());
-                distinct(raw.labels.as_deref().unwrap_or_default(), place)
-                    .and_then(|()| words.try_for_each(|label| labels.learn(label, place)))
+            let known = match (&raw.label, &raw.labels) {
+                _ if settled => numbers(&labels, &raw, place).map(|_| ()),
+                (Some(label), _) => labels.learn(label, place),
+                (None, Some(words)) => labels.learn_all(words, place),
+                (None, None) => Ok(()),
             };
             if let Err(error) = known {
                 first_problem.get_or_insert_with(|| error.to_string());
@@ -364,33 +352,15 @@ fn hash(hasher: &mut blake3::Hasher, seen: &Seen<'_>, raw: &Raw) -> String {
     id
 }
 
-/// The numbers of a row's label or labels, the latter ascending.
+/// The number of a row's label, or those of its labels.
 fn numbers(
     labels: &Labels,
     raw: &Raw,
     place: impl Fn() -> Place + Copy,
 ) -> Result<(Option<u32>, Option<Vec<u32>>)> {
-    let number = |label: &String| labels.number(label, place);
-    let one = raw.label.as_ref().map(number).transpose()?;
-    let Some(words) = &raw.labels else {
-        return Ok((one, None));
-    };
-    let mut several: Vec<u32> = words.iter().map(number).collect::<Result<_>>()?;
-    several.sort_unstable();
-    let twice = several.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0] as usize);
-    match twice.and_then(|number| labels.names().get(number)) {
-        Some(name) => Err(twice_there(name, place())),
-        None => Ok((one, Some(several))),
-    }
-}
-
-fn distinct(labels: &[String], place: impl Fn() -> Place) -> Result<()> {
-    let twice = (1..labels.len()).find(|&at| labels[..at].contains(&labels[at]));
-    twice.map_or(Ok(()), |at| Err(twice_there(&labels[at], place())))
-}
-
-fn twice_there(label: &str, place: Place) -> Error {
-    Error::Malformed { place, problem: format!("has the label `{label}` twice; name it once") }
+    let one = raw.label.as_ref().map(|label| labels.number(label, place)).transpose()?;
+    let several = raw.labels.as_ref().map(|words| labels.numbers(words, place)).transpose()?;
+    Ok((one, several))
 }
 
 /// The length goes first, so that no two rows share a byte string.
