@@ -39,6 +39,7 @@ fn options(folder: &Path, weights: &str, size: usize, pooling: Pooling) -> Impor
         pooling: Some(pooling),
         padding: Padding::Mask,
         class_names: vec!["neg".into(), "pos".into()],
+        multi_label: false,
         max_length: None,
     }
 }

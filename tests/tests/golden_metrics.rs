@@ -1,14 +1,19 @@
-//! Figures against those of scikit-learn, `scipy` and `statsmodels` (`golden/metrics.json`), to 1e-9.
+//! Figures against those of scikit-learn, `scipy` and `statsmodels` (`golden/metrics.json`, `golden/label_metrics.json`),
+//! to 1e-9.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use serde_json::Value;
 use taper_train::metrics::{
-    Confusion, CurvePoint, Figures, McNemar, Resampling, Scores, brier, calibration_error,
-    fit_temperature, log_loss, ranking, reliability,
+    Confusion, CurvePoint, Figures, LabelScores, McNemar, Resampling, Scores, brier,
+    calibration_error, fit_temperature, log_loss, ranking, reliability,
 };
 
 fn golden() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/metrics.json");
+    golden_file("metrics.json")
+}
+
+fn golden_file(name: &str) -> Value {
+    let path = format!("{}/golden/{name}", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -102,6 +107,35 @@ fn so_are_those_of_rows_that_count_more_than_once() {
         let row = |row: &usize| &scores.probabilities()[row * classes..(row + 1) * classes];
         let probabilities = rows.iter().flat_map(row).copied().collect();
         let drawn = Scores::new(labels, probabilities, classes).unwrap();
+        assert_same(name, &figures(&drawn), &case["weighted_figures"]);
+    }
+}
+
+#[test]
+fn figures_of_several_labels_a_text_are_scikit_learns() {
+    let golden = golden_file("label_metrics.json");
+    let cases = golden["cases"].as_object().unwrap();
+    assert_eq!(cases.len(), 13);
+    let none = Resampling { resamples: 0, ..Resampling::default() };
+    for (name, case) in cases {
+        let sets: Vec<Vec<u32>> = case["labels"].as_array().unwrap().iter().map(whole).collect();
+        let labels = case["probabilities"][0].as_array().unwrap().len();
+        let probabilities = numbers(&case["probabilities"]);
+        let threshold = case["threshold"].as_f64().unwrap();
+        let figures = |rows: &[usize]| {
+            let sets: Vec<&[u32]> = rows.iter().map(|row| sets[*row].as_slice()).collect();
+            let of_row = |row: &usize| &probabilities[row * labels..(row + 1) * labels];
+            let probabilities = rows.iter().flat_map(of_row).copied().collect();
+            let scores = LabelScores::new(&sets, probabilities, labels, threshold).unwrap();
+            serde_json::to_value(scores.figures(&[], none)).unwrap()
+        };
+        let rows: Vec<usize> = (0..sets.len()).collect();
+        let compared = assert_same(name, &figures(&rows), &case["figures"]);
+        assert_eq!(compared, 18 + 6 * labels, "{name}");
+        let drawn: Vec<usize> = (0..sets.len())
+            .zip(whole(&case["weights"]))
+            .flat_map(|(row, weight)| std::iter::repeat_n(row, weight as usize))
+            .collect();
         assert_same(name, &figures(&drawn), &case["weighted_figures"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The ONNX graphs of five small models: the bytes that onnxruntime read, and its logits beside ours
+//! The ONNX graphs of six small models: the bytes that onnxruntime read, and its logits beside ours
 //! (`golden/onnx.json`; `golden/onnx_logits.py` writes it from the graphs that this test leaves behind).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -24,6 +24,15 @@ fn json(name: &str) -> Value {
 
 /// The tutorial model's embedding and LSTM (or its first layers and directions), and what is above them by formula.
 fn model(table: recipe::Model, classes: &[&str], temperature: Option<f64>) -> Model {
+    of_head(table, classes, temperature, None)
+}
+
+fn of_head(
+    table: recipe::Model,
+    classes: &[&str],
+    temperature: Option<f64>,
+    threshold: Option<f64>,
+) -> Model {
     let table = recipe::Model { hidden_size: 16, ..table };
     let config = ModelConfig {
         format: ModelConfig::FORMAT,
@@ -35,6 +44,7 @@ fn model(table: recipe::Model, classes: &[&str], temperature: Option<f64>) -> Mo
         model: table,
         truncate: taper_train::recipe::Truncate::default(),
         temperature,
+        threshold,
         specials: taper_train::model::Specials::default(),
         tokenizer_blake3: "0123".into(),
         weights_blake3: None,
@@ -56,7 +66,18 @@ fn model(table: recipe::Model, classes: &[&str], temperature: Option<f64>) -> Mo
     model
 }
 
-fn models() -> [(&'static str, Model); 5] {
+/// What the model gives each class, or each label.
+fn probabilities(model: &Model, logits: &Tensor) -> Vec<Vec<f32>> {
+    if model.config.threshold.is_none() {
+        let temperature = model.config.temperature.unwrap_or(1.0);
+        return taper_train::loss::probabilities(&(logits / temperature).unwrap()).unwrap();
+    }
+    let of_label = |logit: &f32| taper_train::loss::probability(*logit) as f32;
+    let rows = logits.to_vec2::<f32>().unwrap();
+    rows.iter().map(|row| row.iter().map(of_label).collect()).collect()
+}
+
+fn models() -> [(&'static str, Model); 6] {
     let base = recipe::Model { num_layers: 2, ..recipe::Model::default() };
     let of = |pooling| recipe::Model { pooling, ..base.clone() };
     let one_way = recipe::Model { bidirectional: false, num_layers: 1, ..of(Pooling::Mean) };
@@ -67,6 +88,7 @@ fn models() -> [(&'static str, Model); 5] {
         ("one_way_mean", model(one_way, &["neg", "pos"], Some(1.5))),
         ("attention", model(of(Pooling::Attention), &["neg", "pos"], None)),
         ("padded", model(padded, &["neg", "pos"], None)),
+        ("labels", of_head(of(Pooling::Max), &["art", "law"], None, Some(0.5))),
     ]
 }
 
@@ -106,10 +128,9 @@ fn onnxruntime_gives_our_logits() {
         );
         let inference = Inference::new(model, Quantization::F32).unwrap();
         let logits = inference.logits(&inference.view().batch(&texts).unwrap()).unwrap();
-        let tempered = (&logits / model.config.temperature.unwrap_or(1.0)).unwrap();
         for (kind, found) in [
             ("logits", logits.to_vec2::<f32>().unwrap()),
-            ("probabilities", taper_train::loss::probabilities(&tempered).unwrap()),
+            ("probabilities", probabilities(model, &logits)),
         ] {
             let expected = expected[kind].as_array().unwrap();
             assert_eq!(expected.len(), texts.len(), "{name}");

@@ -76,6 +76,7 @@ fn fifty_steps_lose_what_pytorch_loses() {
         model: recipe.model.clone(),
         tokenizer_blake3: String::new(),
         temperature: None,
+        threshold: None,
         weights_blake3: None,
     };
     let model = Model::new(config, 0, None, &Device::Cpu).unwrap();

@@ -24,11 +24,12 @@ pub(crate) struct Footer {
 }
 
 /// Reads a file's footer and holds its columns to `text` string, `label` integer, `id` and `group`
-/// string (these two optional, and `label` too where the split goes without).
+/// string (these two optional, and `label` too where the split goes without). Where a text may have several
+/// labels, a list `labels` of integers stands in the place of `label`.
 pub(crate) fn check_footer(path: &Path, split: &str) -> Result<Footer> {
     let builder = open(path)?;
     let schema = builder.schema();
-    let wants_label = split != UNSUPERVISED;
+    let wants_label = split != UNSUPERVISED && !has_label_lists(schema);
     check_column(path, schema, "text", true, is_string, "a column of strings")?;
     check_column(path, schema, "label", wants_label, DataType::is_integer, "a column of integers")?;
     check_column(path, schema, "id", false, is_string, "a column of strings")?;
@@ -55,6 +56,14 @@ pub(crate) fn is_corpus_like(splits: &[(String, Vec<PathBuf>)]) -> Result<bool> 
         }
     }
     Ok(true)
+}
+
+/// Whether a list `labels` stands in the place of `label`.
+fn has_label_lists(schema: &Schema) -> bool {
+    let list =
+        |kind: &DataType| matches!(kind, DataType::List(item) if item.data_type().is_integer());
+    schema.index_of("label").is_err()
+        && schema.field_with_name("labels").is_ok_and(|field| list(field.data_type()))
 }
 
 fn is_string(kind: &DataType) -> bool {
@@ -231,7 +240,8 @@ impl Records {
                 return Ok(None);
             };
             let schema = open(&path)?.schema().clone();
-            let known = ["id", "text", "label", "group"].into_iter();
+            let label = if has_label_lists(&schema) { "labels" } else { "label" };
+            let known = ["id", "text", label, "group"].into_iter();
             let columns: Vec<String> =
                 known.filter(|column| schema.index_of(column).is_ok()).map(str::to_owned).collect();
             self.current = Some(FileBatches::new(&path, &columns, BATCH_ROWS)?);
@@ -243,6 +253,8 @@ impl Records {
         let ids = column("id", &DataType::Utf8)?;
         let texts = column("text", &DataType::Utf8)?;
         let labels = column("label", &DataType::Int64)?;
+        let list = DataType::new_list(DataType::Int64, true);
+        let lists = column("labels", &list)?;
         let groups = column("group", &DataType::Utf8)?;
         let mut records = Vec::with_capacity(batch.num_rows());
         for index in 0..batch.num_rows() {
@@ -253,15 +265,47 @@ impl Records {
             })?;
             let label = labels.as_ref().map(AsArray::as_primitive::<Int64Type>);
             let label = label.filter(|array| array.is_valid(index)).map(|array| array.value(index));
+            let label = match &lists {
+                Some(_) => None,
+                None => self.check_label(path, row, label)?,
+            };
             records.push(Record {
                 id: string(ids.as_ref(), index)
                     .unwrap_or_else(|| format!("{}/{}", self.split, self.earlier + row)),
                 text,
-                label: self.check_label(path, row, label)?,
+                label,
+                labels: match &lists {
+                    Some(lists) => self.check_labels(path, row, lists, index)?,
+                    None => None,
+                },
                 group: string(groups.as_ref(), index),
             });
         }
         Ok(records)
+    }
+
+    fn check_labels(
+        &self,
+        path: &Path,
+        row: u64,
+        lists: &ArrayRef,
+        index: usize,
+    ) -> Result<Option<Vec<u32>>> {
+        let lists = lists.as_list::<i32>();
+        if lists.is_null(index) {
+            return self.check_label(path, row, None).map(|_| None);
+        }
+        let list = lists.value(index);
+        let numbers = list.as_primitive::<Int64Type>().iter();
+        let label = |number: Option<i64>| {
+            let label = self.check_label(path, row, Some(number.unwrap_or(i64::MAX)))?;
+            let problem = || "a list with no label in it at one place".to_owned();
+            label.ok_or_else(|| Error::Malformed {
+                place: Place::row(path, row),
+                problem: problem(),
+            })
+        };
+        numbers.map(label).collect::<Result<_>>().map(Some)
     }
 
     /// The Hub writes -1 where a label is withheld; a null says the same.

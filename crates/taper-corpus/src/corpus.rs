@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Builder, RecordBatch, StringBuilder};
+use arrow::array::{ArrayRef, Int64Builder, ListBuilder, RecordBatch, StringBuilder};
+use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Place, Result};
 use crate::layout::split_rank;
 use crate::record::Record;
-use crate::schema::{corpus_metadata, corpus_schema};
+use crate::schema::{corpus_metadata, corpus_schema, label_sets_metadata, label_sets_schema};
 use crate::write::ShardWriter;
 
 /// Encoded bytes of a shard, the Hub's own habit.
@@ -27,7 +28,7 @@ pub struct SplitSummary {
     pub split: String,
     /// All its rows.
     pub rows: u64,
-    /// Rows a class, in the order of the class names.
+    /// Rows a class, in the order of the class names; a row of several labels counts for each.
     pub labels: Vec<u64>,
     /// Rows without a label.
     pub unlabelled: u64,
@@ -43,6 +44,8 @@ pub struct CorpusWriter {
     dir: PathBuf,
     class_names: Vec<String>,
     metadata: BTreeMap<String, String>,
+    /// Whether a text may have several labels.
+    label_sets: bool,
     max_shard_bytes: u64,
     splits: Vec<SplitWriter>,
 }
@@ -60,9 +63,20 @@ impl CorpusWriter {
             dir: dir.to_owned(),
             class_names: class_names.to_vec(),
             metadata: corpus_metadata(class_names, lineage),
+            label_sets: false,
             max_shard_bytes: MAX_SHARD_BYTES,
             splits: Vec::new(),
         })
+    }
+
+    /// As [`Self::create`], for texts of any number of labels: `labels` counts, and a list `labels` is written.
+    pub fn create_label_sets(
+        dir: &Path,
+        class_names: &[String],
+        lineage: &BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let metadata = label_sets_metadata(class_names, lineage);
+        Ok(Self { metadata, label_sets: true, ..Self::create(dir, class_names, lineage)? })
     }
 
     /// Closes a shard once it holds so many bytes of encoded data, instead of 500 MiB; to be said
@@ -76,7 +90,7 @@ impl CorpusWriter {
     /// Adds a record to a split. Splits may come interleaved; a split keeps the order of its rows.
     ///
     /// # Errors
-    /// A label outside the class names; a split name that cannot be a file name; a full disk.
+    /// A label outside the class names, or several where a text has one (and the other way round); a split name that cannot be a file name; a full disk.
     #[allow(clippy::needless_pass_by_value)] // Sources hand their records over; so do visitors.
     pub fn write(&mut self, split: &str, record: Record) -> Result<()> {
         let known = self.splits.iter().position(|writer| writer.summary.split == split);
@@ -86,14 +100,24 @@ impl CorpusWriter {
             self.splits.push(self.start_split(split)?);
             self.splits.len() - 1
         };
-        if let Some(label) = record.label
-            && label as usize >= self.class_names.len()
-        {
+        let mut labels = record.label.iter().chain(record.labels.iter().flatten());
+        if let Some(label) = labels.find(|&&label| label as usize >= self.class_names.len()) {
             return Err(Error::UnknownLabel {
                 place: Place::member(&self.dir, &record.id),
                 found: label.to_string(),
                 classes: self.class_names.clone(),
             });
+        }
+        let wrong = match (&record.label, self.label_sets) {
+            (Some(_), true) => Some("one label where a text has a list of them"),
+            (None, false) if record.labels.is_some() => {
+                Some("a list of labels where a text has one")
+            }
+            _ => None,
+        };
+        if let Some(problem) = wrong {
+            let (place, problem) = (Place::member(&self.dir, &record.id), format!("has {problem}"));
+            return Err(Error::Malformed { place, problem });
         }
         self.splits[index].write(&record)
     }
@@ -133,7 +157,7 @@ impl CorpusWriter {
             shards: ShardWriter::create(
                 &self.dir,
                 split,
-                corpus_schema(),
+                schema(self.label_sets),
                 &self.metadata,
                 self.max_shard_bytes,
             )?,
@@ -147,8 +171,13 @@ impl CorpusWriter {
             },
             content: blake3::Hasher::new_derive_key("taper-corpus 2026 content of a split"),
             columns: Columns::default(),
+            label_sets: self.label_sets,
         })
     }
+}
+
+fn schema(label_sets: bool) -> SchemaRef {
+    if label_sets { label_sets_schema() } else { corpus_schema() }
 }
 
 #[derive(Debug)]
@@ -157,6 +186,7 @@ struct SplitWriter {
     summary: SplitSummary,
     content: blake3::Hasher,
     columns: Columns,
+    label_sets: bool,
 }
 
 #[derive(Debug, Default)]
@@ -164,6 +194,7 @@ struct Columns {
     id: StringBuilder,
     text: StringBuilder,
     label: Int64Builder,
+    labels: ListBuilder<Int64Builder>,
     group: StringBuilder,
     rows: usize,
     bytes: usize,
@@ -174,14 +205,21 @@ impl SplitWriter {
     fn write(&mut self, record: &Record) -> Result<()> {
         hash_record(&mut self.content, record);
         self.summary.rows += 1;
-        match record.label {
-            Some(label) => self.summary.labels[label as usize] += 1,
-            None => self.summary.unlabelled += 1,
+        for label in record.label.iter().chain(record.labels.iter().flatten()) {
+            self.summary.labels[*label as usize] += 1;
         }
+        let unlabelled = record.label.is_none() && record.labels.is_none();
+        self.summary.unlabelled += u64::from(unlabelled);
         let columns = &mut self.columns;
         columns.id.append_value(&record.id);
         columns.text.append_value(&record.text);
-        columns.label.append_option(record.label.map(i64::from));
+        if self.label_sets {
+            let labels = record.labels.as_ref();
+            let item = |&label: &u32| Some(i64::from(label));
+            columns.labels.append_option(labels.map(|labels| labels.iter().map(item)));
+        } else {
+            columns.label.append_option(record.label.map(i64::from));
+        }
         columns.group.append_option(record.group.as_deref());
         columns.rows += 1;
         columns.bytes += record.text.len();
@@ -196,13 +234,18 @@ impl SplitWriter {
         if columns.rows == 0 {
             return Ok(());
         }
+        let label: ArrayRef = if self.label_sets {
+            Arc::new(columns.labels.finish())
+        } else {
+            Arc::new(columns.label.finish())
+        };
         let arrays: Vec<ArrayRef> = vec![
             Arc::new(columns.id.finish()),
             Arc::new(columns.text.finish()),
-            Arc::new(columns.label.finish()),
+            label,
             Arc::new(columns.group.finish()),
         ];
-        let batch = RecordBatch::try_new(corpus_schema(), arrays)
+        let batch = RecordBatch::try_new(schema(self.label_sets), arrays)
             .map_err(|error| Error::writing(Path::new(&self.summary.split), error.into()))?;
         self.shards.write(&batch)
     }
@@ -218,6 +261,12 @@ fn hash_record(hasher: &mut blake3::Hasher, record: &Record) {
     string(Some(&record.text));
     string(record.group.as_deref());
     hasher.update(&record.label.map_or(-1, i64::from).to_le_bytes());
+    if let Some(labels) = &record.labels {
+        hasher.update(&(labels.len() as u64).to_le_bytes());
+        labels.iter().for_each(|label| {
+            hasher.update(&label.to_le_bytes());
+        });
+    }
 }
 
 #[cfg(test)]

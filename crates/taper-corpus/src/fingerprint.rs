@@ -27,8 +27,23 @@ impl ContentFingerprint {
 
     /// Adds one text with its label.
     pub fn add(&mut self, text: &str, label: Option<u32>) {
+        self.add_numbers(text, &[label.map_or(-1, i64::from)]);
+    }
+
+    /// Adds a text that may have several labels, with those it has, ascending.
+    pub fn add_labels(&mut self, text: &str, labels: &[u32]) {
+        // No single label begins so.
+        let mark = [-2, labels.len() as i64];
+        let numbers: Vec<i64> =
+            mark.into_iter().chain(labels.iter().copied().map(i64::from)).collect();
+        self.add_numbers(text, &numbers);
+    }
+
+    fn add_numbers(&mut self, text: &str, labels: &[i64]) {
         let mut hasher = blake3::Hasher::new_derive_key("taper-corpus 2026 content of a row");
-        hasher.update(&label.map_or(-1, i64::from).to_le_bytes());
+        for label in labels {
+            hasher.update(&label.to_le_bytes());
+        }
         hasher.update(text.as_bytes());
         let mut drawn = [0; 2 * LANES];
         hasher.finalize_xof().fill(&mut drawn);
@@ -73,5 +88,14 @@ mod tests {
         assert_ne!(rows, of(&[("b", Some(0)), ("a", Some(1))]));
         assert_ne!(rows, of(&[("a", Some(0)), ("b", None)]));
         assert_ne!(rows, of(&[("a", Some(0)), ("b", Some(1)), ("b", Some(1))]));
+        let sets = |labels: &[u32]| {
+            let mut fingerprint = ContentFingerprint::new();
+            fingerprint.add_labels("a", labels);
+            fingerprint.finish()
+        };
+        assert_eq!(sets(&[0, 2]), sets(&[0, 2]));
+        assert_ne!(sets(&[0, 2]), sets(&[0]));
+        assert_ne!(sets(&[0]), of(&[("a", Some(0))]));
+        assert_ne!(sets(&[]), of(&[("a", None)]));
     }
 }

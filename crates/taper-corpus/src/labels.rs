@@ -68,6 +68,17 @@ impl Labels {
         Ok(())
     }
 
+    /// Sees the labels of a text that may have several.
+    ///
+    /// # Errors
+    /// As [`Self::learn`]; a label twice.
+    pub(crate) fn learn_all(&mut self, labels: &[String], place: impl Fn() -> Place) -> Result<()> {
+        if let Some(at) = (1..labels.len()).find(|&at| labels[..at].contains(&labels[at])) {
+            return Err(twice(&labels[at], place()));
+        }
+        labels.iter().try_for_each(|label| self.learn(label, &place))
+    }
+
     /// All labels are seen: classes that are whole numbers are put in the order of their size.
     pub(crate) fn settle(&mut self) {
         let sizes: Option<Vec<u64>> = self.names.iter().map(|name| whole_number(name)).collect();
@@ -98,6 +109,21 @@ impl Labels {
         Err(self.unknown(label, place()))
     }
 
+    /// The numbers of a text's labels, ascending.
+    ///
+    /// # Errors
+    /// As [`Self::number`]; a label twice, as the same word or another of the same class.
+    pub(crate) fn numbers(&self, labels: &[String], place: impl Fn() -> Place) -> Result<Vec<u32>> {
+        let mut numbers: Vec<u32> =
+            labels.iter().map(|label| self.number(label, &place)).collect::<Result<_>>()?;
+        numbers.sort_unstable();
+        let again = numbers.windows(2).find(|pair| pair[0] == pair[1]);
+        match again.and_then(|pair| self.names.get(pair[0] as usize)) {
+            Some(name) => Err(twice(name, place())),
+            None => Ok(numbers),
+        }
+    }
+
     fn add(&mut self, label: &str) {
         self.numbers.insert(label.to_owned(), self.names.len() as u32);
         self.folded.insert(fold(label), label.to_owned());
@@ -121,6 +147,10 @@ impl Labels {
     fn unknown(&self, label: &str, place: Place) -> Error {
         Error::UnknownLabel { place, found: label.to_owned(), classes: self.names.clone() }
     }
+}
+
+fn twice(label: &str, place: Place) -> Error {
+    Error::Malformed { place, problem: format!("has the label `{label}` twice; name it once") }
 }
 
 fn fold(label: &str) -> String {
@@ -174,6 +204,22 @@ mod tests {
         assert_eq!(["0", "1"].map(|label| labels.number(label, place).unwrap()), [0, 1]);
         let message = labels.number("2", place).unwrap_err().to_string();
         assert!(message.contains("line 7 has the unknown label 2"), "{message}");
+    }
+
+    #[test]
+    fn several_labels_are_numbered_in_order_and_each_once() {
+        let words =
+            |labels: &[&str]| labels.iter().map(|&label| label.to_owned()).collect::<Vec<_>>();
+        let mut labels = Labels::new(&words(&["world", "sports"]));
+        labels.learn_all(&words(&["sports", "world"]), place).unwrap();
+        labels.learn_all(&words(&["1"]), place).unwrap();
+        assert_eq!(labels.numbers(&words(&["sports", "world"]), place).unwrap(), [0, 1]);
+        assert_eq!(labels.numbers(&[], place).unwrap(), [] as [u32; 0]);
+        for twice in [["sports", "sports"], ["sports", "2"]] {
+            let message = labels.numbers(&words(&twice), place).unwrap_err().to_string();
+            assert!(message.contains("line 7: has the label `sports` twice"), "{message}");
+        }
+        assert!(labels.learn_all(&words(&["world", "world"]), place).is_err());
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub struct PlannedColumn {
 pub struct PlannedRow {
     /// Its split.
     pub split: String,
-    /// Its label, as it is written.
+    /// Its label as it is written; several with ` | ` between them.
     pub label: Option<String>,
     /// Its group.
     pub group: Option<String>,

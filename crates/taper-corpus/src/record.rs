@@ -9,6 +9,9 @@ pub struct Record {
     pub text: String,
     /// The index of its class among the class names; `None` where the text is unlabelled.
     pub label: Option<u32>,
+    /// In a data set whose texts have any number of labels: the indices of this one's, ascending, maybe none. There
+    /// `label` is `None`; elsewhere this is.
+    pub labels: Option<Vec<u32>>,
     /// What it shares with its like and must not straddle a split: for IMDB the movie, `tt0064354`.
     pub group: Option<String>,
 }

@@ -17,13 +17,13 @@ pub(crate) const LINEAGE_PREFIX: &str = "taper.";
 /// The `huggingface` key's JSON. Structs rather than a JSON map: their order is the columns' and
 /// does not hang on which features of `serde_json` a build turns on.
 #[derive(Serialize)]
-struct Features<'a> {
-    info: Info<'a>,
+struct Features<C> {
+    info: Info<C>,
 }
 
 #[derive(Serialize)]
-struct Info<'a> {
-    features: Columns<'a>,
+struct Info<C> {
+    features: C,
 }
 
 #[derive(Serialize)]
@@ -34,19 +34,38 @@ struct Columns<'a> {
     group: Feature<'a>,
 }
 
+/// As [`Columns`], where a text may have several labels.
+#[derive(Serialize)]
+struct SeveralColumns<'a> {
+    id: Feature<'a>,
+    text: Feature<'a>,
+    labels: Feature<'a>,
+    group: Feature<'a>,
+}
+
 #[derive(Serialize, Clone, Copy)]
 #[serde(tag = "_type")]
 enum Feature<'a> {
     Value { dtype: &'a str },
     ClassLabel { names: &'a [String] },
+    Sequence { feature: &'a Feature<'a> },
 }
 
 /// The columns of a corpus: `id`, `text`, `label` (null where unlabelled), `group`.
 pub fn corpus_schema() -> SchemaRef {
+    with_label(Field::new("label", DataType::Int64, true))
+}
+
+/// Those of a corpus whose texts have any number of labels: a list `labels` stands in the place of `label`.
+pub(crate) fn label_sets_schema() -> SchemaRef {
+    with_label(Field::new("labels", DataType::new_list(DataType::Int64, true), true))
+}
+
+fn with_label(label: Field) -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("id", DataType::Utf8, false),
         Field::new("text", DataType::Utf8, false),
-        Field::new("label", DataType::Int64, true),
+        label,
         Field::new("group", DataType::Utf8, true),
     ]))
 }
@@ -57,19 +76,27 @@ pub(crate) fn corpus_metadata(
     lineage: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
     let string = Feature::Value { dtype: "string" };
-    let names = class_names;
-    let features = Features {
-        info: Info {
-            features: Columns {
-                id: string,
-                text: string,
-                label: Feature::ClassLabel { names },
-                group: string,
-            },
-        },
-    };
+    let label = Feature::ClassLabel { names: class_names };
+    metadata(json(Columns { id: string, text: string, label, group: string }), lineage)
+}
+
+/// As [`corpus_metadata`], where a text may have several labels.
+pub(crate) fn label_sets_metadata(
+    class_names: &[String],
+    lineage: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let string = Feature::Value { dtype: "string" };
+    let feature = &Feature::ClassLabel { names: class_names };
+    let labels = Feature::Sequence { feature };
+    metadata(json(SeveralColumns { id: string, text: string, labels, group: string }), lineage)
+}
+
+fn json<C: Serialize>(features: C) -> String {
     // Strings and maps alone: there is nothing in it that JSON could refuse.
-    let features = serde_json::to_string(&features).unwrap_or_default();
+    serde_json::to_string(&Features { info: Info { features } }).unwrap_or_default()
+}
+
+fn metadata(features: String, lineage: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut metadata = BTreeMap::from([(HUGGINGFACE_KEY.to_owned(), features)]);
     for (key, value) in lineage {
         metadata.insert(format!("{LINEAGE_PREFIX}{key}"), value.clone());
@@ -89,15 +116,17 @@ pub(crate) fn metadata_value<'a>(footer: &'a FileMetaData, key: &str) -> Option<
     pair.value.as_deref()
 }
 
-/// The class names of the `label` column from a `huggingface` value, where it holds any.
+/// The class names of the column `label` (or `labels`) from a `huggingface` value, where it holds any.
 pub(crate) fn class_names(huggingface: &str) -> Option<Vec<String>> {
-    column_class_names(huggingface, "label")
+    let of = |column| column_class_names(huggingface, column);
+    of("label").or_else(|| of("labels"))
 }
 
-/// The class names of any column.
+/// The class names of any column, of labels or of lists of them.
 pub(crate) fn column_class_names(huggingface: &str, column: &str) -> Option<Vec<String>> {
     let value: Value = serde_json::from_str(huggingface).ok()?;
-    let names = value.pointer("/info/features")?.get(column)?.get("names")?.as_array()?;
+    let feature = value.pointer("/info/features")?.get(column)?;
+    let names = feature.get("names").or_else(|| feature.pointer("/feature/names"))?.as_array()?;
     names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
@@ -116,6 +145,15 @@ mod tests {
             metadata[HUGGINGFACE_KEY],
             r#"{"info":{"features":{"id":{"_type":"Value","dtype":"string"},"text":{"_type":"Value","dtype":"string"},"label":{"_type":"ClassLabel","names":["neg","pos"]},"group":{"_type":"Value","dtype":"string"}}}}"#
         );
+    }
+
+    #[test]
+    fn lists_of_labels_are_sequences_and_have_names_too() {
+        let names = vec!["art".to_owned(), "law".to_owned()];
+        let metadata = label_sets_metadata(&names, &BTreeMap::new());
+        assert_eq!(class_names(&metadata[HUGGINGFACE_KEY]), Some(names));
+        let labels = r#""labels":{"_type":"Sequence","feature":{"_type":"ClassLabel","names":["art","law"]}}"#;
+        assert!(metadata[HUGGINGFACE_KEY].contains(labels), "{metadata:?}");
     }
 
     #[test]

@@ -86,6 +86,9 @@ pub struct SourceSettings {
     /// The class names in the order of their numbers. Without them that is the order in which the
     /// training split uses them; classes that are all whole numbers are in the order of their size.
     pub label_names: Vec<String>,
+    /// Says that a text has any number of labels, maybe none: a list, or a cell in which this separates them, or
+    /// several of fastText's `__label__`.
+    pub label_separator: Option<String>,
     /// How tables of lines are written.
     pub dialect: DialectSettings,
     /// What happens when a row is not as it should be.
@@ -108,6 +111,12 @@ impl SourceSettings {
         }
         if delimiter.is_some() && delimiter == quote {
             return fail("quote", format!("{delimiter:?} is the delimiter already"));
+        }
+        if self.label_separator.as_ref().is_some_and(|separator| separator.trim().is_empty()) {
+            return fail(
+                "label_separator",
+                "it is blank, and labels hold blanks; `|` is usual".to_owned(),
+            );
         }
         let names = &self.label_names;
         if let Some(twice) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {

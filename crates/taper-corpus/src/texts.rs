@@ -81,6 +81,7 @@ impl Texts {
                 columns: detected.columns,
                 header_told: settings.dialect.header == Some(true),
                 label: LabelUse::Ignored,
+                separator: None,
             };
             file.open(&settings.limits)?
         };

@@ -147,7 +147,7 @@ fn a_thousand_rows_are_the_same_in_every_format() {
     for (n, (text, label)) in rows.iter().enumerate() {
         let label = CLASSES.iter().position(|class| class == label).map(|at| at as u32);
         let (id, text) = (format!("train/{n}"), text.clone());
-        assert_eq!(expected[n], Record { id, text, label, group: None });
+        assert_eq!(expected[n], Record { id, text, label, ..Record::default() });
     }
     for (path, settings) in &files[1..] {
         let (records, found) = read(path, settings);

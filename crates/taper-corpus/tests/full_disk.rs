@@ -22,7 +22,8 @@ fn write(dir: &Path, rows: u32) -> Result<Vec<SplitSummary>> {
         let mut noise = [0; 2_000];
         blake3::Hasher::new().update(&row.to_le_bytes()).finalize_xof().fill(&mut noise);
         let text = noise.map(|byte| char::from(b' ' + byte % 95)).iter().collect();
-        let record = Record { id: format!("{row}"), text, label: Some(row % 2), group: None };
+        let record =
+            Record { id: format!("{row}"), text, label: Some(row % 2), ..Record::default() };
         for split in ["test", "train"] {
             writer.write(split, record.clone())?;
         }

@@ -34,6 +34,8 @@ pub(crate) struct Answer {
 struct Predicted {
     label: String,
     probability: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<String>>,
     #[serde(serialize_with = "as_map")]
     probabilities: Vec<(String, f32)>,
     tokens: usize,
@@ -43,9 +45,9 @@ struct Predicted {
 
 impl From<Prediction> for Predicted {
     fn from(prediction: Prediction) -> Self {
-        let Prediction { text: _, label, probability, probabilities, .. } = prediction;
+        let Prediction { text: _, label, probability, labels, probabilities, .. } = prediction;
         let Prediction { tokens, unknown_tokens, truncated, .. } = prediction;
-        Self { label, probability, probabilities, tokens, unknown_tokens, truncated }
+        Self { label, probability, labels, probabilities, tokens, unknown_tokens, truncated }
     }
 }
 

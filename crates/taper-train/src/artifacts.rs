@@ -21,6 +21,9 @@ use crate::{Error, Result};
 /// The tokenizer's file name in a prepared folder and in a model directory.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
 
+/// The column of lists that stands in the place of `label` where a text may have several.
+pub(crate) const LABELS: &str = "labels";
+
 /// The tensor beside the embedding: `[vocabulary]`, 1 where the row is a word's vector.
 pub(crate) const HAS_VECTOR: &str = "has_vector";
 
@@ -195,7 +198,7 @@ impl Prepared {
             split,
             numbers,
             self.manifest.vocabulary,
-            self.manifest.class_names.len(),
+            (self.manifest.class_names.len(), self.manifest.is_multi_label()),
         )
     }
 

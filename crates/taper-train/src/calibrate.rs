@@ -50,7 +50,8 @@ pub struct Calibration {
 }
 
 /// Fits the temperature of a model (in f32) on the validation split and writes it to `config.json` in `folder`. Weights and
-/// predicted classes stay as they are. Without a labelled validation split there is no temperature.
+/// predicted classes stay as they are. Without a labelled validation split there is no temperature, nor where a text may
+/// have several labels.
 ///
 /// `progress` is that of [`evaluate`](crate::evaluate()).
 ///
@@ -67,7 +68,8 @@ pub fn calibrate(
     config.check_data(prepared)?;
     let mut done = Calibration { rows: 0, temperature: None, before: None, after: None };
     let split = prepared.manifest().splits.get(VALIDATION);
-    if split.is_some_and(|split| split.unlabelled < split.rows) {
+    let labelled = split.is_some_and(|split| split.unlabelled < split.rows);
+    if labelled && model.threshold().is_none() {
         let encoded = prepared.encoded(VALIDATION)?;
         let found = score(model, &encoded, VALIDATION, batch_size, progress)?;
         let Some((_, scored)) = found else { return Ok(None) };

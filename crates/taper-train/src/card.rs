@@ -27,11 +27,14 @@ pub(crate) fn write(
     let _ = write!(
         card,
         "---\nlibrary_name: taper\npipeline_tag: text-classification\n---\n\n\
-         # Text classifier: {classes}\n\n{description}\n\n\
+         # Text classifier: {classes}\n\n{description}\n\n{several}\
          - Network: {layers} LSTM layer(s) of {hidden}{directions}, {parameters} parameters\n\
          - Vocabulary: {vocabulary} tokens, tokenizer `{tokenizer}`, {case}\n\
          - Data: `{dataset}` ({source})\n",
         description = recipe.description,
+        several = config.threshold.map_or_else(String::new, |threshold| format!(
+            "- A text has any number of these labels: those whose probability is at least {threshold}\n"
+        )),
         layers = table.num_layers,
         hidden = table.hidden_size,
         directions = if table.bidirectional { ", both directions" } else { "" },
@@ -57,20 +60,8 @@ pub(crate) fn write(
     if let Some(licence) = &manifest.licence {
         let _ = writeln!(card, "- Terms of the data: {licence}");
     }
-    let _ =
-        write!(card, "\n## Results\n\n| split | texts | correct | accuracy |\n|---|---|---|---|\n");
-    match test {
-        Some(test) => {
-            let _ = writeln!(
-                card,
-                "| test | {} | {} | {:.2} % |",
-                test.rows,
-                test.correct,
-                100.0 * test.accuracy
-            );
-        }
-        None => card.push_str("| (the data set has no labelled test split) | | | |\n"),
-    }
+    card.push_str("\n## Results\n\n");
+    results(&mut card, config.threshold.is_some(), test);
     let _ = write!(
         card,
         "\nWeights of epoch {epoch}; `taper evaluate` on this folder repeats the figure.\n\n\
@@ -93,4 +84,17 @@ pub(crate) fn write(
         None => card.push_str("Texts are read whole.\n"),
     }
     card
+}
+
+/// Where a text may have several labels, correct texts have all of them right.
+fn results(card: &mut String, multi_label: bool, test: Option<&Evaluation>) {
+    let (head, rule, cell) = if multi_label { (" micro F1 |", "---|", " |") } else { ("", "", "") };
+    let _ = write!(card, "| split | texts | correct | accuracy |{head}\n|---|---|---|---|{rule}\n");
+    let Some(test) = test else {
+        let _ = writeln!(card, "| (the data set has no labelled test split) | | | |{cell}");
+        return;
+    };
+    let accuracy = 100.0 * test.accuracy;
+    let f1 = test.micro_f1.map_or_else(String::new, |f1| format!(" {f1:.4} |"));
+    let _ = writeln!(card, "| test | {} | {} | {accuracy:.2} % |{f1}", test.rows, test.correct);
 }

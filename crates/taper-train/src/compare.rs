@@ -96,6 +96,13 @@ pub fn compare(
     resampling: Resampling,
 ) -> Result<Comparison> {
     let split = &first.scored.split;
+    for Contender { name, config, .. } in [first, second] {
+        if config.threshold.is_some() {
+            let message =
+                "gives a text any number of labels; only models that give one are compared";
+            return Err(Error::Dataset { dataset: name.to_owned(), message: message.to_owned() });
+        }
+    }
     check(first, second)?;
     let pairs = pairs::of(
         (first.scored, &read_rows(first.prepared, split)?),

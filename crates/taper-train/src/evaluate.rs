@@ -2,14 +2,16 @@
 
 mod scored;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::artifacts::EncodedSplit;
 use crate::batch::{View, sorted_batches};
 use crate::inference::Inference;
-use crate::loss::{cross_entropy, predicted_classes};
+use crate::label_sets::LabelSets;
+use crate::loss::{Objective, labels_of, predicted_classes};
 use crate::metrics::Tally;
+use crate::recipe::Train;
 use crate::{Error, Result};
 
 pub use scored::{Scored, ScoredRow, score};
@@ -21,7 +23,7 @@ pub struct Evaluation {
     pub split: String,
     /// Labelled texts of the split.
     pub rows: u64,
-    /// Texts whose most probable class is their label.
+    /// Texts whose most probable class is their label; where they may have several, texts of which all labels are right.
     pub correct: u64,
     /// Correct over total.
     pub accuracy: f64,
@@ -30,6 +32,16 @@ pub struct Evaluation {
     /// Mean loss of a text, in nats.
     #[serde(deserialize_with = "or_nan")]
     pub loss: f64,
+    /// F1 over all labels of all texts, where a text may have several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_f1: Option<f64>,
+}
+
+impl Evaluation {
+    /// What makes one evaluation better than another: accuracy, or micro F1 where a text may have several labels.
+    pub fn score(&self) -> f64 {
+        self.micro_f1.unwrap_or(self.accuracy)
+    }
 }
 
 /// JSON has no infinity and no NaN: they are written as null.
@@ -63,14 +75,21 @@ fn pass(
     keep: &mut dyn FnMut(&[usize], &Tensor) -> Result<()>,
 ) -> Result<Option<Evaluation>> {
     let view = model.view();
+    check_kind(model, labelled, name)?;
+    let several = labelled.split.label_sets().zip(model.threshold());
+    let objective = Objective::plain(labelled.split.label_sets());
+    let mut hits = Hits::default();
     let mut tally = Tally::default();
     for batch in sorted_batches(&labelled.lengths(view), batch_size) {
         let (texts, labels) = labelled.batch(&batch);
         let tokens = view.batch(&texts)?;
         let logits = model.logits(&tokens)?;
         keep(&batch, &logits)?;
-        let loss = cross_entropy(&logits, &labels)?.to_scalar::<f32>()?;
-        let correct = count_correct(&predicted_classes(&logits)?, &labels);
+        let loss = objective.loss(&logits, &labels, labels.len() as f64)?.to_scalar::<f32>()?;
+        let correct = match several {
+            Some((sets, threshold)) => hits.add(&logits, &labels, sets, threshold)?,
+            None => count_correct(&predicted_classes(&logits)?, &labels),
+        };
         tally.add(batch.len(), correct, tokens.packing().total(), f64::from(loss));
         if !progress(tally.rows, labelled.rows.len() as u64) {
             return Ok(None);
@@ -83,7 +102,55 @@ fn pass(
         accuracy: tally.accuracy(),
         mean_batch_accuracy: tally.mean_batch_accuracy(),
         loss: tally.loss(),
+        micro_f1: model.threshold().map(|_| hits.f1()),
     }))
+}
+
+/// Whether model and texts agree on how many labels a text has.
+fn check_kind(model: &Inference, labelled: &Labelled, name: &str) -> Result<()> {
+    let message = match (model.threshold(), labelled.split.label_sets()) {
+        (None, Some(_)) => {
+            "its texts have any number of labels, and the model gives each one class"
+        }
+        (Some(_), None) => "its texts have one label each, and the model gives any number",
+        _ => return Ok(()),
+    };
+    Err(Error::Dataset { dataset: format!("split `{name}`"), message: message.to_owned() })
+}
+
+/// Labels found, over all texts.
+#[derive(Default)]
+struct Hits {
+    /// That a text has and is given.
+    right: u64,
+    /// That it has, and that it is given.
+    either: u64,
+}
+
+impl Hits {
+    /// Adds a batch; gives the texts of which all labels are right.
+    fn add(
+        &mut self,
+        logits: &Tensor,
+        labels: &[u32],
+        sets: &LabelSets,
+        threshold: f64,
+    ) -> Result<usize> {
+        let mut correct = 0;
+        for (row, &label) in logits.to_dtype(DType::F32)?.to_vec2::<f32>()?.iter().zip(labels) {
+            let (found, truth) = (labels_of(row, threshold), sets.get(label));
+            let right = found.iter().filter(|label| truth.binary_search(label).is_ok()).count();
+            self.right += right as u64;
+            self.either += (found.len() + truth.len()) as u64;
+            correct += usize::from(found == truth);
+        }
+        Ok(correct)
+    }
+
+    /// 0 where there are no labels at all.
+    fn f1(&self) -> f64 {
+        2.0 * self.right as f64 / (self.either as f64).max(1.0)
+    }
 }
 
 /// The labelled texts of a split.
@@ -111,13 +178,17 @@ impl<'a> Labelled<'a> {
         self.rows.iter().map(|&(row, _)| all[row]).collect()
     }
 
-    /// How many texts each class has.
-    pub(crate) fn counts(&self, class_names: &[String]) -> Vec<u64> {
+    /// What training lowers on these texts.
+    pub(crate) fn objective(&self, recipe: &Train, class_names: &[String]) -> Objective {
         let mut counts = vec![0; class_names.len()];
-        for &(_, label) in &self.rows {
-            counts[label as usize] += 1;
+        let Some(sets) = self.split.label_sets() else {
+            self.rows.iter().for_each(|&(_, label)| counts[label as usize] += 1);
+            return Objective::new(recipe, &counts);
+        };
+        for label in self.rows.iter().flat_map(|&(_, number)| sets.get(number)) {
+            counts[*label as usize] += 1;
         }
-        counts
+        Objective::of_label_sets(recipe, &counts, self.rows.len() as u64, sets.clone())
     }
 
     /// The split's row of the labelled text `at`.

@@ -8,7 +8,6 @@ use serde::Serialize;
 use crate::artifacts::Prepared;
 use crate::batch::epoch_batches;
 use crate::evaluate::Labelled;
-use crate::loss::Objective;
 use crate::model::{Model, ModelConfig};
 use crate::optimizer::Optimizer;
 use crate::plot::{Axis, Chart, Look};
@@ -93,6 +92,7 @@ pub fn find_rate(
         });
     }
     let manifest = prepared.manifest();
+    manifest.check_labels(recipe)?;
     let (names, words) = (&manifest.class_names, manifest.vocabulary);
     let config = ModelConfig::of_recipe(recipe, names, words, manifest.specials, String::new());
     let view = config.view();
@@ -101,7 +101,7 @@ pub fn find_rate(
     let split = prepared.encoded("train")?;
     let labelled = Labelled::new(&split, "train")?;
     let lengths = labelled.lengths(view);
-    let objective = Objective::new(&recipe.train, &labelled.counts(&manifest.class_names));
+    let objective = labelled.objective(&recipe.train, &manifest.class_names);
     let mut batches = (1..).flat_map(|epoch| epoch_batches(&lengths, recipe, epoch));
 
     let mut points: Vec<RatePoint> = Vec::new();

@@ -13,6 +13,7 @@ use taper_lstm::weights;
 use taper_text::Tokenizer;
 
 use crate::artifacts::TOKENIZER;
+use crate::loss::THRESHOLD;
 use crate::model::{CARD, Model, ModelConfig, WEIGHTS};
 use crate::recipe::{self, Dropout, Padding, Pooling};
 use crate::run::Run;
@@ -34,6 +35,8 @@ pub struct ImportOptions {
     pub padding: Padding,
     /// Names of the classes, in the order of their numbers.
     pub class_names: Vec<String>,
+    /// Whether a text has any number of them, each with a logit of its own (`torch.nn.BCEWithLogitsLoss`).
+    pub multi_label: bool,
     /// Longest text in tokens that it is to read.
     pub max_length: Option<usize>,
 }
@@ -42,7 +45,7 @@ pub struct ImportOptions {
 ///
 /// The LSTM is found by its names (`….weight_ih_l0` and so on), the embedding and the linear layer by `embedding.weight`
 /// and `fc.weight` or else by their shapes. Missing biases are zeros. Two logits for two classes become one, their
-/// difference: the probabilities are the same.
+/// difference: the probabilities are the same. With `multi_label` there are as many logits as labels.
 ///
 /// # Errors
 /// Tensors that are no such classifier, by name with the shape found and the shape expected; a tokenizer of another size;
@@ -53,8 +56,9 @@ pub fn import(options: &ImportOptions, out: &Path) -> Result<ModelConfig> {
     for (old, new) in &options.renames {
         recognise::rename(&mut tensors, old, new).map_err(|problem| Error::run(path, problem))?;
     }
-    let network = recognise(tensors, options.pooling, options.class_names.len())
-        .map_err(|problem| Error::run(path, problem))?;
+    let network =
+        recognise(tensors, options.pooling, options.class_names.len(), options.multi_label)
+            .map_err(|problem| Error::run(path, problem))?;
     let tokenizer = Tokenizer::load(&options.tokenizer)?;
     let words = tokenizer.vocabulary().map_or(0, taper_text::Vocabulary::len);
     let specials = tokenizer.vocabulary().map(taper_text::Vocabulary::specials).unwrap_or_default();
@@ -96,6 +100,7 @@ fn write(
         },
         truncate: crate::recipe::Truncate::default(),
         temperature: None,
+        threshold: options.multi_label.then_some(THRESHOLD),
         tokenizer_blake3: fingerprint::of_file(&options.tokenizer)?,
         weights_blake3: None,
     };

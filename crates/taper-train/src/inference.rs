@@ -11,6 +11,7 @@ use crate::model::Model;
 #[derive(Debug, Clone)]
 pub struct Inference {
     view: View,
+    threshold: Option<f64>,
     classifier: Kind,
 }
 
@@ -38,7 +39,12 @@ impl Inference {
         } else {
             Kind::AsTrained(classifier.clone())
         };
-        Ok(Self { view: model.config.view(), classifier })
+        Ok(Self { view: model.config.view(), threshold: model.config.threshold, classifier })
+    }
+
+    /// The least probability of a label that a text has, where it may have several.
+    pub fn threshold(&self) -> Option<f64> {
+        self.threshold
     }
 
     /// What the model reads of a text.

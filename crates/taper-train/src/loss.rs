@@ -1,8 +1,13 @@
 //! How wrong the logits are, and which class they choose.
 
+mod labels;
+
 use candle_core::{D, Device, Tensor};
 
+pub use labels::{THRESHOLD, labels_of, probability};
+
 use crate::Result;
+use crate::label_sets::LabelSets;
 use crate::recipe::{ClassWeights, Train};
 
 /// Mean cross-entropy over a batch, in nats.
@@ -17,12 +22,15 @@ pub fn cross_entropy(logits: &Tensor, labels: &[u32]) -> Result<Tensor> {
     Ok(candle_nn::loss::cross_entropy(&class_logits(logits)?, &labels)?)
 }
 
-/// The loss that training lowers: cross-entropy, with weights for classes and smoothed labels if the recipe says so.
+/// The loss that training lowers: cross-entropy, with weights for classes and smoothed labels if the recipe says so. Where
+/// a text may have several labels, the binary cross-entropy of each.
 #[derive(Debug, Clone, Default)]
 pub struct Objective {
-    /// A weight for each class; without them every text counts the same.
+    /// A weight for each class, or for each label where a text has it; without them all count the same.
     weights: Option<Vec<f64>>,
     smoothing: f64,
+    /// The sets that numbers stand for, where a text may have several labels.
+    sets: Option<LabelSets>,
 }
 
 impl Objective {
@@ -35,23 +43,46 @@ impl Objective {
             ClassWeights::None => None,
             ClassWeights::Balanced => Some(counts.iter().map(balanced).collect()),
         };
-        Self { weights, smoothing: recipe.label_smoothing }
+        Self { weights, smoothing: recipe.label_smoothing, sets: None }
+    }
+
+    /// Without weights and smoothing; with the sets that labels are numbers of, where a text may have several.
+    pub fn plain(sets: Option<&LabelSets>) -> Self {
+        Self { sets: sets.cloned(), ..Self::default() }
+    }
+
+    /// As [`Self::new`], where a text may have several labels: labels are numbers of `sets`, `counts` the texts of each
+    /// label among `texts`. Balanced, a label's texts weigh as much as all others together.
+    pub fn of_label_sets(recipe: &Train, counts: &[u64], texts: u64, sets: LabelSets) -> Self {
+        let weights = match recipe.class_weights {
+            ClassWeights::None => None,
+            ClassWeights::Balanced => Some(labels::positive_weights(counts, texts)),
+        };
+        Self { weights, smoothing: recipe.label_smoothing, sets: Some(sets) }
     }
 
     /// The sum of the labels' weights: what the losses of one step are divided by.
     pub fn weight(&self, labels: &[u32]) -> f64 {
         match &self.weights {
-            None => labels.len() as f64,
-            Some(weights) => labels.iter().map(|&label| weights[label as usize]).sum(),
+            Some(weights) if self.sets.is_none() => {
+                labels.iter().map(|&label| weights[label as usize]).sum()
+            }
+            _ => labels.len() as f64,
         }
     }
 
     /// A batch's part of a step's mean loss, in nats: its sum over `total`, the weight of all labels of the step.
-    /// With one batch a step it is `torch.nn.CrossEntropyLoss(weight, label_smoothing)`.
+    /// With one batch a step it is `torch.nn.CrossEntropyLoss(weight, label_smoothing)`; where a text may have several
+    /// labels, `torch.nn.BCEWithLogitsLoss(pos_weight)`, a mean over texts and labels.
     ///
     /// # Shapes
     /// `logits`: `[batch, num_logits]`; result: a scalar
     pub fn loss(&self, logits: &Tensor, labels: &[u32], total: f64) -> Result<Tensor> {
+        if let Some(sets) = &self.sets {
+            let sets: Vec<&[u32]> = labels.iter().map(|&label| sets.get(label)).collect();
+            let weights = self.weights.as_deref();
+            return labels::binary_cross_entropy(logits, &sets, weights, self.smoothing, total);
+        }
         if self.weights.is_none() && self.smoothing == 0.0 {
             let mean = cross_entropy(logits, labels)?;
             let share = labels.len() as f64 / total;
@@ -74,14 +105,21 @@ impl Objective {
             .to_device(logits.device())?;
         Ok(((log_probabilities * targets)?.sum_all()? * (-1.0 / total))?)
     }
+
+    /// What every row's label, or set of labels, was given.
+    pub fn verdicts(&self, logits: &Tensor, labels: &[u32]) -> Result<Vec<Verdict>> {
+        let Some(sets) = &self.sets else { return verdicts(logits, labels) };
+        let sets: Vec<&[u32]> = labels.iter().map(|&label| sets.get(label)).collect();
+        labels::verdicts(logits, &sets)
+    }
 }
 
-/// What a model gave a text's label.
+/// What a model gave a text's label, or labels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
-    /// Probability of the label.
+    /// Probability of the label; where a text may have several, the mean over the labels of what is right of each.
     pub probability: f32,
-    /// Whether the label is the most probable class.
+    /// Whether the label is the most probable class; or whether of every label it is right if the text has it.
     pub correct: bool,
 }
 
@@ -97,7 +135,7 @@ pub fn verdicts(logits: &Tensor, labels: &[u32]) -> Result<Vec<Verdict>> {
     Ok(rows.iter().zip(labels).map(verdict).collect())
 }
 
-/// Probability of every class, `[batch, classes]`.
+/// Probability of every class, `[batch, classes]`: together they are 1.
 pub fn probabilities(logits: &Tensor) -> Result<Vec<Vec<f32>>> {
     Ok(candle_nn::ops::softmax(&class_logits(logits)?, D::Minus1)?.to_vec2()?)
 }
@@ -153,7 +191,8 @@ mod tests {
         let logits = [[0.5f64, -1.0, 2.0], [1.5, 0.25, -0.75], [-2.0, 0.5, 0.0], [0.1, 0.2, 0.3]];
         let logits = Tensor::new(&logits, &Device::Cpu).unwrap();
         let labels = [2, 0, 1, 1];
-        let objective = Objective { weights: Some(vec![1.0, 2.0, 0.5]), smoothing: 0.1 };
+        let weights = Some(vec![1.0, 2.0, 0.5]);
+        let objective = Objective { weights, smoothing: 0.1, sets: None };
         let total = objective.weight(&labels);
         let loss = objective.loss(&logits, &labels, total).unwrap().to_scalar::<f64>().unwrap();
         assert!((loss - 0.736_965_400_809_807_4).abs() < 1e-12, "{loss}");

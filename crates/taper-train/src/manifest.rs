@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use taper_corpus::HubSelection;
+use taper_corpus::{HubSelection, Record};
 use taper_text::Specials;
 
-use crate::recipe::{Data, Text, Vectors};
+use crate::recipe::{Data, Labels, Text, Vectors};
 use crate::{Error, Recipe, Result, atomic, fingerprint};
 
 /// The steps of preparation, in order.
@@ -104,7 +104,7 @@ pub struct FileRecord {
 pub struct SplitManifest {
     /// Texts.
     pub rows: u64,
-    /// Texts of each class, in the order of the class names.
+    /// Texts of each class, in the order of the class names; a text of several labels counts for each.
     pub labels: Vec<u64>,
     /// Texts without a label.
     pub unlabelled: u64,
@@ -233,6 +233,20 @@ impl Manifest {
         }
     }
 
+    /// The label of a record in words; several with ` | ` between them.
+    pub fn label_of(&self, record: &Record) -> Option<String> {
+        let numbers: Vec<u32> =
+            record.label.iter().chain(record.labels.iter().flatten()).copied().collect();
+        let names = numbers.iter().filter_map(|&number| self.class_names.get(number as usize));
+        let names: Vec<&str> = names.map(String::as_str).collect();
+        (!names.is_empty()).then(|| names.join(" | "))
+    }
+
+    /// Whether a text may have several labels.
+    pub fn is_multi_label(&self) -> bool {
+        self.recipe.data.labels == Labels::Multi
+    }
+
     /// `None` where there is no such file.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
         let bytes = match fs::read(path) {
@@ -265,6 +279,24 @@ impl Manifest {
         })?;
         bytes.push(b'\n');
         atomic::write(path, &bytes)
+    }
+
+    /// Whether the texts have as many labels as a model of `recipe` gives.
+    ///
+    /// # Errors
+    ///
+    /// If not: with both.
+    pub fn check_labels(&self, recipe: &Recipe) -> Result<()> {
+        let (has, wants) = (self.recipe.data.labels, recipe.data.labels);
+        if has == wants {
+            return Ok(());
+        }
+        let name = |labels: Labels| format!("{labels:?}").to_lowercase();
+        let (has, wants) = (name(has), name(wants));
+        let message = format!(
+            "prepared with `data.labels` = \"{has}\", and the recipe has \"{wants}\"; prepare again with the recipe"
+        );
+        Err(Error::Dataset { dataset: self.dataset.clone(), message })
     }
 
     /// Whether there is the split that `recipe` judges epochs by.

@@ -7,6 +7,7 @@ mod bootstrap;
 mod calibration;
 mod confusion;
 mod figures;
+mod label_scores;
 mod mcnemar;
 mod ranking;
 mod scores;
@@ -18,6 +19,7 @@ pub use calibration::{
 };
 pub use confusion::{Confusion, Retrieval};
 pub use figures::{Averages, ClassFigures, Estimate, Figures, ranking};
+pub use label_scores::LabelScores;
 pub use mcnemar::McNemar;
 pub use ranking::{CurvePoint, Ranking, thinned};
 pub use scores::Scores;

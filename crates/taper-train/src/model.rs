@@ -16,8 +16,9 @@ use taper_text::Tokenizer;
 use crate::artifacts::{Embeddings, Prepared, TOKENIZER};
 use crate::batch::View;
 use crate::gradients::EMBEDDING;
+use crate::loss::THRESHOLD;
 use crate::manifest::Manifest;
-use crate::recipe::{self, Model as ModelTable, Pooling, Recipe, Truncate};
+use crate::recipe::{self, Labels, Model as ModelTable, Pooling, Recipe, Truncate};
 use crate::{Error, Result, atomic, fingerprint};
 
 /// The files of a model directory, beside the tokenizer's.
@@ -53,6 +54,10 @@ pub struct ModelConfig {
     /// What logits are divided by before they become probabilities, if it was fitted; see [`calibrate`](crate::calibrate()).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
+    /// Where a text may have several labels: the least probability at which it has one. Then each label has a logit of
+    /// its own, whose logistic function is its probability.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
     /// BLAKE3 of `model.safetensors`, once the model is finished; directories of older versions lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_blake3: Option<String>,
@@ -88,6 +93,10 @@ impl ModelConfig {
             model: recipe.model.clone(),
             tokenizer_blake3,
             temperature: None,
+            threshold: match recipe.data.labels {
+                Labels::Single => None,
+                Labels::Multi => Some(THRESHOLD),
+            },
             weights_blake3: None,
         }
     }
@@ -114,8 +123,11 @@ impl ModelConfig {
                 Pooling::Concat => taper_lstm::Pooling::LastMaxMean,
                 Pooling::Attention => taper_lstm::Pooling::Attention,
             },
-            // Two classes need one number: the log-odds of the second.
-            num_logits: if self.class_names.len() == 2 { 1 } else { self.class_names.len() },
+            num_logits: match (self.threshold, self.class_names.len()) {
+                // Two classes need one number: the log-odds of the second.
+                (None, 2) => 1,
+                (_, names) => names,
+            },
             embedding_dropout: dropout.embedding,
             token_dropout: dropout.vocabulary,
             output_dropout: dropout.output,
@@ -152,9 +164,14 @@ impl ModelConfig {
             let message = format!("`temperature` is {temperature}; expected a number above 0");
             return Err(Error::run(&path, message));
         }
-        let found = config.class_names.len();
-        if found < 2 {
-            let message = format!("{found} names in `class_names`; expected two or more");
+        if let Some(threshold) = config.threshold.filter(|t| !(*t > 0.0 && *t < 1.0)) {
+            let message = format!("`threshold` is {threshold}; expected a number between 0 and 1");
+            return Err(Error::run(&path, message));
+        }
+        let (found, least) =
+            (config.class_names.len(), if config.threshold.is_some() { 1 } else { 2 });
+        if found < least {
+            let message = format!("{found} names in `class_names`; expected {least} or more");
             return Err(Error::run(&path, message));
         }
         Ok(config)

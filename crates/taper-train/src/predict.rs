@@ -5,7 +5,7 @@ mod write;
 
 use std::path::Path;
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 use rayon::prelude::*;
 use serde::Serialize;
 use taper_lstm::Quantization;
@@ -16,7 +16,7 @@ pub use write::{OutputFormat, PredictionWriter};
 
 use crate::batch::sorted_batches;
 use crate::inference::Inference;
-use crate::loss::{largest, probabilities};
+use crate::loss::{labels_of, largest, probabilities, probability};
 use crate::model::{Model, ModelConfig};
 use crate::{Error, Result};
 
@@ -32,10 +32,14 @@ const TOKENS: usize = 1 << 15;
 pub struct Prediction {
     /// The text.
     pub text: String,
-    /// Name of the most probable class.
+    /// Name of the most probable class. Where a text may have several labels, of the most probable one, whether the text
+    /// is given it or not.
     pub label: String,
     /// Its probability.
     pub probability: f32,
+    /// Where a text may have several labels: names of those whose probability reaches the model's threshold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
     /// Probability of every class by name, in the order of the classes.
     #[serde(serialize_with = "as_map")]
     pub probabilities: Vec<(String, f32)>,
@@ -88,20 +92,24 @@ impl Predictor {
         let view = self.inference.view();
         let lengths: Vec<usize> = encoded.iter().map(|ids| view.tokens(ids).len()).collect();
         let batches = sorted_batches(&lengths, BATCH_SIZE);
-        let read = |batch: &Vec<usize>| -> Result<Vec<Vec<f32>>> {
+        let read = |batch: &Vec<usize>| -> Result<Vec<Said>> {
             let ids: Vec<&[u32]> = batch.iter().map(|&row| encoded[row].as_slice()).collect();
             let mut logits = self.inference.logits(&view.batch(&ids)?)?;
+            if let Some(threshold) = self.config.threshold {
+                let rows = logits.to_dtype(DType::F32)?.to_vec2::<f32>()?;
+                return Ok(rows.iter().map(|row| Said::of_labels(row, threshold)).collect());
+            }
             if let Some(temperature) = self.config.temperature {
                 logits = (logits / temperature)?;
             }
-            probabilities(&logits)
+            let of_class = |probabilities| Said { probabilities, labels: None };
+            Ok(probabilities(&logits)?.into_iter().map(of_class).collect())
         };
         let mut predictions = vec![None; texts.len()];
         for group in groups(&batches, &lengths, self.inference.is_frozen()) {
             let read: Vec<_> = group.par_iter().map(read).collect::<Result<_>>()?;
-            for (&row, probabilities) in group.iter().flatten().zip(read.iter().flatten()) {
-                predictions[row] =
-                    Some(self.prediction(texts[row].as_ref(), &encoded[row], probabilities));
+            for (&row, said) in group.iter().flatten().zip(read.iter().flatten()) {
+                predictions[row] = Some(self.prediction(texts[row].as_ref(), &encoded[row], said));
             }
         }
         Ok(predictions.into_iter().flatten().collect())
@@ -133,13 +141,18 @@ impl Predictor {
         Predictions::new(self, texts.into_iter())
     }
 
-    fn prediction(&self, text: &str, ids: &[u32], probabilities: &[f32]) -> Prediction {
+    fn prediction(&self, text: &str, ids: &[u32], said: &Said) -> Prediction {
+        let Said { probabilities, labels } = said;
         let names = &self.config.class_names;
+        let named = |labels: &Vec<u32>| {
+            labels.iter().filter_map(|&label| names.get(label as usize).cloned()).collect()
+        };
         let best = largest(probabilities) as usize;
         Prediction {
             text: text.to_owned(),
             label: names[best].clone(),
             probability: probabilities[best],
+            labels: labels.as_ref().map(named),
             probabilities: names.iter().cloned().zip(probabilities.iter().copied()).collect(),
             tokens: ids.len(),
             unknown_tokens: ids
@@ -147,6 +160,22 @@ impl Predictor {
                 .filter(|&&id| self.config.specials.unknown == Some(id))
                 .count(),
             truncated: self.config.max_length.is_some_and(|max| ids.len() > max),
+        }
+    }
+}
+
+/// What the model gives a text.
+struct Said {
+    /// Of every class, or of every label.
+    probabilities: Vec<f32>,
+    labels: Option<Vec<u32>>,
+}
+
+impl Said {
+    fn of_labels(logits: &[f32], threshold: f64) -> Self {
+        Self {
+            probabilities: logits.iter().map(|logit| probability(*logit) as f32).collect(),
+            labels: Some(labels_of(logits, threshold)),
         }
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! | stage | reads | writes |
 //! | --- | --- | --- |
-//! | corpus | the source | `corpus/<split>-00000-of-0000N.parquet`: id, text, label, group |
+//! | corpus | the source | `corpus/<split>-00000-of-0000N.parquet`: id, text, label (or labels), group |
 //! | text | the training texts | `tokenizer.json` with its vocabulary |
 //! | vectors | the vocabulary, a vector file | `embeddings.safetensors` `[vocabulary, dimensions]`, `coverage.json` |
-//! | encoded | every text, the tokenizer | `encoded/<split>-00000-of-0000N.parquet`: id, tokens, length, label |
+//! | encoded | every text, the tokenizer | `encoded/<split>-00000-of-0000N.parquet`: id, tokens, length, label (or labels) |
 //!
 //! Each stage has a fingerprint of the *content* it reads and of its part of the recipe, never of paths or times: the
 //! same rows from another container keep the later stages. New stages are built beside the old ones and swapped in
@@ -218,6 +218,7 @@ impl Preparation<'_> {
         let corpus = self.workspace.output(Stage::Corpus, "corpus");
         let (tokenizer, at) = self.tokenizer()?;
         let vocabulary = vocabulary(&tokenizer, &at)?.len();
+        let multi_label = self.workspace.manifest().is_multi_label();
         let total = splits.values().map(|split| split.rows).sum();
         let mut rows = 0;
         for (name, numbers) in &mut splits {
@@ -230,7 +231,8 @@ impl Preparation<'_> {
                 });
             };
             let split = (name.as_str(), numbers);
-            encoded::build(&tokenizer, vocabulary, &corpus, &folder, split, &mut progress)?;
+            let progress = &mut progress;
+            encoded::build(&tokenizer, vocabulary, &corpus, &folder, split, multi_label, progress)?;
         }
         self.finish(Stage::Encoded, fingerprint, |manifest| {
             manifest.splits = splits;

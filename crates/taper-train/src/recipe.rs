@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use taper_text::Tokenizer;
 
 pub use checkpoints::CheckpointPolicy;
-pub use data::{Case, Data, DropLeaks, HoldOut, HoldOutBy, Missing, Text, Vectors};
+pub use data::{Case, Data, DropLeaks, HoldOut, HoldOutBy, Labels, Missing, Text, Vectors};
 pub use difference::Difference;
 pub use model::{Dropout, Model, Padding, Pooling};
 pub use optimizer::{Optimizer, OptimizerKind};
@@ -166,6 +166,7 @@ impl Recipe {
 
     fn check_agreement(&self) -> Result<()> {
         self.data.source_settings()?;
+        self.data.check_labels()?;
         let counts = self.text.max_vocabulary.is_some() || self.text.min_frequency > 1;
         if Tokenizer::is_path(&self.text.tokenizer) && counts {
             return Err(Error::RecipeConflict {

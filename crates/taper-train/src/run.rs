@@ -234,7 +234,10 @@ impl Run {
         let path = self.folder.join(DIVERGED);
         let texts: Vec<_> = texts
             .iter()
-            .map(|record| json!({"id": record.id, "label": record.label, "text": record.text}))
+            .map(|Record { id, text, label, labels, .. }| match labels {
+                None => json!({"id": id, "label": label, "text": text}),
+                Some(labels) => json!({"id": id, "labels": labels, "text": text}),
+            })
             .collect();
         // JSON has no NaN and no infinity: as words.
         let document = json!({

@@ -4,7 +4,7 @@ use taper_lstm::TokenBatch;
 
 use crate::Result;
 use crate::gradients::Gradients;
-use crate::loss::{Objective, Verdict, verdicts};
+use crate::loss::{Objective, Verdict};
 use crate::model::Model;
 use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
@@ -14,7 +14,7 @@ use crate::recipe::Recipe;
 pub struct LabelledBatch {
     /// The texts' ids.
     pub tokens: TokenBatch,
-    /// A class a text.
+    /// A class a text, or the number of its [`LabelSets`](crate::LabelSets) set.
     pub labels: Vec<u32>,
 }
 
@@ -62,7 +62,7 @@ pub fn step(
         let output = model.classifier.forward_train(tokens, recipe.seed, number)?;
         let loss = objective.loss(&output.logits, labels, total)?;
         report.loss += f64::from(loss.to_scalar::<f32>()?);
-        report.verdicts.extend(verdicts(&output.logits, labels)?);
+        report.verdicts.extend(objective.verdicts(&output.logits, labels)?);
         let collected = Gradients::collect(output.backward(&loss)?, &model.vars(), frozen);
         gradients = Some(match gradients {
             None => collected,

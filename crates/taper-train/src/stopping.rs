@@ -2,14 +2,14 @@
 
 use crate::evaluate::Evaluation;
 
-/// Whether the last `patience` evaluations were all no better in accuracy than the best before them.
+/// Whether the last `patience` evaluations were all no better (see [`Evaluation::score`]) than the best before them.
 pub fn patience_is_out(evaluations: &[(u32, Evaluation)], patience: Option<usize>) -> bool {
     let Some(patience) = patience else { return false };
     let mut best = f64::NEG_INFINITY;
     let mut waited = 0;
-    for (_, Evaluation { accuracy, .. }) in evaluations {
-        if *accuracy > best {
-            (best, waited) = (*accuracy, 0);
+    for (_, evaluation) in evaluations {
+        if evaluation.score() > best {
+            (best, waited) = (evaluation.score(), 0);
         } else {
             waited += 1;
         }

@@ -19,7 +19,7 @@ pub struct Trace {
     pub row: usize,
     /// Its name in the data set.
     pub id: String,
-    /// The name of its class.
+    /// The name of its class; of several labels all, with ` | ` between them.
     pub label: Option<String>,
     /// What it shares with its like.
     pub group: Option<String>,
@@ -83,13 +83,12 @@ pub fn trace(prepared: &Prepared, row: &str) -> Result<Trace> {
     let is_unknown = |id: u32| manifest.specials.unknown == Some(id);
     let tokens: Vec<TracedToken> =
         words.into_iter().zip(ids).map(|(token, id)| TracedToken { token, id: *id }).collect();
-    let label = record.label.and_then(|label| manifest.class_names.get(label as usize));
     Ok(Trace {
         dataset: manifest.dataset.clone(),
         source: manifest.source.clone(),
         split: split.to_owned(),
         row: place,
-        label: label.cloned(),
+        label: manifest.label_of(&record),
         cleaned: tokenizer.normalization().map(|rules| rules.apply(&record.text).into_owned()),
         unknown: distinct(&tokens, is_unknown),
         without_vector: has_vector

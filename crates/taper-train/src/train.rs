@@ -17,7 +17,6 @@ use crate::dynamics::{self, EpochDynamics};
 use crate::evaluate::{Evaluation, Labelled, evaluate};
 use crate::events::TrainEvent;
 use crate::inference::Inference;
-use crate::loss::Objective;
 use crate::model::Model;
 use crate::optimizer::Optimizer;
 use crate::recipe::{Evaluate, Recipe, Select};
@@ -69,6 +68,7 @@ pub fn train(
     stop: &AtomicBool,
     listen: &mut dyn FnMut(&TrainEvent),
 ) -> Result<Outcome> {
+    prepared.manifest().check_labels(run.recipe())?;
     prepared.manifest().check_evaluation(run.recipe())?;
     let training = prepared.encoded("train")?;
     let held_out = prepared.encoded(run.recipe().train.evaluate_on.split())?;
@@ -207,8 +207,7 @@ impl<'a> Trainer<'a> {
     fn learn_epoch(&mut self, training: &EncodedSplit) -> Result<bool> {
         let view = self.model.config.view();
         let labelled = Labelled::new(training, "train")?;
-        let objective =
-            Objective::new(&self.recipe.train, &labelled.counts(&self.model.config.class_names));
+        let objective = labelled.objective(&self.recipe.train, &self.model.config.class_names);
         let epoch = self.progress.epochs + 1;
         let batches = epoch_batches(&labelled.lengths(view), &self.recipe, epoch);
         let done = self.progress.batches;
@@ -325,7 +324,7 @@ impl<'a> Trainer<'a> {
             return Ok(false);
         };
         let epochs = self.progress.epochs;
-        let best = self.progress.best().is_none_or(|best| evaluation.accuracy > best.accuracy);
+        let best = self.progress.best().is_none_or(|best| evaluation.score() > best.score());
         self.progress.evaluations.push((epochs, evaluation.clone()));
         self.progress.evaluation_steps.push((epochs, self.progress.steps));
         if best {

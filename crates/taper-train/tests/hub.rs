@@ -26,7 +26,7 @@ fn shard(folder: &Path, split: &str, rows: usize) -> Vec<u8> {
             id: format!("{split}/{row}"),
             text: format!("A {} film, number {row}", ["dull", "bright"][row % 2]),
             label: Some((row % 2) as u32),
-            group: None,
+            ..Record::default()
         };
         writer.write(split, record).unwrap();
     }

@@ -101,9 +101,9 @@ fn stream(predictor: &Predictor, input: &Path, output: &Path) -> Result<Run> {
     let clock = Instant::now();
     let memory = peak_of(std::process::id(), || {
         let texts = Texts::open(input, &SourceSettings::default())?;
-        let classes = &predictor.config().class_names;
+        let config = predictor.config();
         let out = AtomicFile::create(output)?;
-        let mut writer = PredictionWriter::new(output, out, OutputFormat::Jsonl, classes, true)?;
+        let mut writer = PredictionWriter::new(output, out, OutputFormat::Jsonl, config, true)?;
         for pair in predictor.predict_stream(texts) {
             let (text, prediction) = pair?;
             rows += 1;

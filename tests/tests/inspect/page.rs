@@ -47,6 +47,7 @@ pub(crate) fn untrained(classes: &[&str]) -> (ModelConfig, Tokenizer) {
         specials: taper_train::model::Specials::default(),
         truncate: taper_train::recipe::Truncate::default(),
         temperature: None,
+        threshold: None,
         weights_blake3: None,
         tokenizer_blake3: String::new(),
     };

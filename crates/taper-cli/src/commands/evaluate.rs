@@ -101,10 +101,11 @@ fn in_words(found: &Assessment) -> String {
         calibration(found),
         figures::classes(&found.figures).to_string(),
     ];
-    parts.push(match figures::matrix(&found.confusion, &found.class_names) {
+    let matrix = |confusion| match figures::matrix(confusion, &found.class_names) {
         Some(matrix) => matrix.to_string(),
         None => "the confusion matrix is too wide to show; --json has it".to_owned(),
-    });
+    };
+    parts.extend(found.confusion.as_ref().map(matrix));
     parts.push(slices("tokens", &found.by_length, |tokens| thousands(tokens as u64)).to_string());
     let share = |share: f64| format!("{:.1} %", 100.0 * share);
     parts.push(slices("unknown tokens", &found.by_unknown_share, share).to_string());
@@ -114,6 +115,11 @@ fn in_words(found: &Assessment) -> String {
 
 /// A line: which temperature, and what it is good for.
 fn calibration(found: &Assessment) -> String {
+    if let Some(threshold) = found.threshold {
+        return format!(
+            "a text is given every label of a probability of at least {threshold}, and is correct if all are right"
+        );
+    }
     let Some((temperature, before)) = found.temperature.zip(found.without_temperature) else {
         return "probabilities as trained: no temperature".to_owned();
     };

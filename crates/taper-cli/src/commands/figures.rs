@@ -45,7 +45,17 @@ pub(super) fn table(models: &[(&str, &Figures)], resampling: Resampling) -> Tabl
         ("Brier score", |all| all.brier),
         ("calibration error", |all| all.calibration_error),
     ];
-    for (name, of) in rows {
+    let labels: [(&str, Of); 4] = [
+        ("micro precision", |all| all.micro_average.precision),
+        ("micro recall", |all| all.micro_average.recall),
+        ("micro F1", |all| all.micro_average.f1),
+        ("Hamming loss", |all| all.hamming_loss),
+    ];
+    // Where a text may have several labels, there is a Hamming loss, and some of the others are not.
+    let multi_label = models.iter().any(|(_, all)| all.hamming_loss.is_some());
+    let means_something = |of: Of| !multi_label || models.iter().any(|(_, all)| of(all).is_some());
+    let rows = rows.into_iter().filter(|(_, of)| means_something(*of));
+    for (name, of) in rows.chain(labels.into_iter().filter(|_| multi_label)) {
         let values = models.iter().map(|(_, figures)| shown(of(figures)));
         table.add_row(std::iter::once(name.to_owned()).chain(values));
     }

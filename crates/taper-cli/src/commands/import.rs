@@ -36,6 +36,10 @@ pub(crate) struct ImportArgs {
     )]
     labels: Vec<String>,
 
+    /// A text has any number of the labels, each with a logit of its own. [default: as --prepared has it]
+    #[arg(long)]
+    multi_label: bool,
+
     /// How the LSTM's outputs become one vector; needed unless the linear layer reads last, max and mean side by side.
     #[arg(long, value_name = "last|max|mean|concat", value_parser = pooling)]
     pooling: Option<Pooling>,
@@ -96,6 +100,8 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
         pooling: args.pooling,
         padding: args.padding,
         class_names,
+        multi_label: args.multi_label
+            || prepared.as_ref().is_some_and(|prepared| prepared.manifest().is_multi_label()),
         max_length: args.max_length.map(std::num::NonZeroUsize::get),
     };
     let config = import(&options, &args.out)?;

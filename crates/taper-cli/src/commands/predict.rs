@@ -137,6 +137,20 @@ fn is_standard(path: &std::path::Path) -> bool {
     path == std::path::Path::new("-")
 }
 
+/// The class and its probability, or those of all labels that a text is given.
+fn said(prediction: &Prediction) -> String {
+    let Prediction { label, probability, labels, probabilities, .. } = prediction;
+    let one = |label: &str, probability: f32| format!("{label}  {:5.1} %", 100.0 * probability);
+    match labels.as_deref() {
+        None => one(label, *probability),
+        Some([]) => format!("no label  ({})", one(label, *probability)),
+        Some(labels) => {
+            let given = probabilities.iter().filter(|(name, _)| labels.contains(name));
+            given.map(|(name, p)| one(name, *p)).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
 /// Predictions as a table for people, or as one JSON array.
 struct Shown {
     out: std::io::BufWriter<std::io::StdoutLock<'static>>,
@@ -154,7 +168,7 @@ impl Shown {
             write!(self.out, "{}", if self.written == 0 { "[\n" } else { ",\n" })?;
             serde_json::to_writer(&mut self.out, prediction)?;
         } else {
-            let Prediction { label, probability, text, tokens, unknown_tokens, .. } = prediction;
+            let Prediction { text, tokens, unknown_tokens, .. } = prediction;
             let mut remarks = String::new();
             if *unknown_tokens > 0 {
                 remarks = format!("  ({unknown_tokens} of {tokens} tokens unknown)");
@@ -165,8 +179,8 @@ impl Shown {
             if *tokens == 0 {
                 remarks = "(no tokens: read as one unknown word)".to_owned();
             }
-            let (label, text) = (harmless(label), harmless(text));
-            writeln!(self.out, "{label}  {:5.1} %  {text}{remarks}", 100.0 * probability)?;
+            let (said, text) = (harmless(&said(prediction)), harmless(text));
+            writeln!(self.out, "{said}  {text}{remarks}")?;
         }
         self.written += 1;
         Ok(())

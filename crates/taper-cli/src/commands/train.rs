@@ -116,8 +116,7 @@ fn first_screen(run: &Run, prepared: &Prepared, device: &Device, console: &Conso
     console.say(None, &network);
     console.say(None, &prepare::sizes(manifest));
     if let Some(record) = prepared.records("train", &[0])?.first() {
-        let label = record.label.and_then(|label| manifest.class_names.get(label as usize));
-        let label = label.map_or("no label", String::as_str);
+        let label = manifest.label_of(record).unwrap_or_else(|| "no label".to_owned());
         let mut text: String = record.text.chars().take(300).collect();
         if text.len() < record.text.len() {
             text.push('…');
@@ -139,7 +138,12 @@ fn report(summary: &Summary, json: bool) -> Result<()> {
     let Summary { run, seconds, best_epoch, test } = summary;
     if json {
         let test = test.as_ref().map(
-            |test| json!({"rows": test.rows, "correct": test.correct, "accuracy": test.accuracy}),
+            |Evaluation { rows, correct, accuracy, micro_f1, .. }| match micro_f1 {
+                None => json!({"rows": rows, "correct": correct, "accuracy": accuracy}),
+                Some(micro_f1) => {
+                    json!({"rows": rows, "correct": correct, "accuracy": accuracy, "micro_f1": micro_f1})
+                }
+            },
         );
         let run = run.to_string_lossy();
         return print(
@@ -158,16 +162,19 @@ fn report(summary: &Summary, json: bool) -> Result<()> {
 /// Evaluations, a row each.
 pub(crate) fn table(evaluations: &[(&str, Evaluation)]) -> Table {
     let mut table = plain_table();
-    table.set_header(["split", "texts", "correct", "accuracy", "mean of batches", "loss"]);
+    let micro_f1 = evaluations.iter().any(|(_, evaluation)| evaluation.micro_f1.is_some());
+    let head = ["split", "texts", "correct", "accuracy", "mean of batches", "loss"];
+    table.set_header(head.into_iter().chain(micro_f1.then_some("micro F1")));
     for (_, evaluation) in evaluations {
-        table.add_row([
+        let row = [
             evaluation.split.clone(),
             thousands(evaluation.rows),
             thousands(evaluation.correct),
             format!("{:.2} %", 100.0 * evaluation.accuracy),
             format!("{:.2} %", 100.0 * evaluation.mean_batch_accuracy),
             format!("{:.4}", evaluation.loss),
-        ]);
+        ];
+        table.add_row(row.into_iter().chain(evaluation.micro_f1.map(|f1| format!("{f1:.4}"))));
     }
     table
 }

@@ -13,7 +13,13 @@ fn names() -> Vec<String> {
 }
 
 fn record(id: &str, text: &str, label: Option<u32>, group: Option<&str>) -> Record {
-    Record { id: id.to_owned(), text: text.to_owned(), label, group: group.map(str::to_owned) }
+    Record {
+        id: id.to_owned(),
+        text: text.to_owned(),
+        label,
+        labels: None,
+        group: group.map(str::to_owned),
+    }
 }
 
 fn write(dir: &Path, rows: &[(&str, Record)]) -> Result<Vec<SplitSummary>> {

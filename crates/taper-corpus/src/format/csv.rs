@@ -14,7 +14,7 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 
 use super::dialect::Dialect;
 use super::pick::{Picks, is_usual, pick};
-use super::{DataFile, Raw, Row, Rows, bad, framing};
+use super::{DataFile, Raw, Row, Rows, bad, framing, several};
 use crate::error::{Error, Place, Position, Result};
 use crate::input::{Frames, Input};
 use crate::settings::Limits;
@@ -87,6 +87,7 @@ pub(super) struct CsvRows {
     frames: Frames,
     fields: Fields,
     picks: Picks,
+    separator: Option<String>,
     width: usize,
     /// The first row, where it is no header.
     first: Option<Row>,
@@ -117,11 +118,13 @@ impl CsvRows {
         let picks = pick(&file.path, &names, &file.columns, file.label)?;
         let mut first = None;
         if !dialect.header {
-            let raw = read(&fields, &picks, &file.path, frame.line);
+            let place = Place::file(&file.path).at_line(frame.line);
+            let raw = read(&fields, &picks, file.separator.as_deref(), place);
             let raw = raw.map_err(|error| bad(error, frame.bytes));
             first = Some(Row { position: Some(Position::Line(frame.line)), raw });
         }
-        Ok(Self { frames, fields, picks, width, first })
+        let separator = file.separator.clone();
+        Ok(Self { frames, fields, picks, separator, width, first })
     }
 }
 
@@ -152,7 +155,7 @@ impl Rows for CsvRows {
         } else {
             let found = self.fields.split(frame.bytes);
             if found == self.width {
-                read(&self.fields, &self.picks, &path, frame.line)
+                read(&self.fields, &self.picks, self.separator.as_deref(), place())
             } else {
                 let problem = format!("has {found} fields, and the first row {}", self.width);
                 Err(Error::Malformed { place: place(), problem })
@@ -167,12 +170,11 @@ impl Rows for CsvRows {
     }
 }
 
-fn read(fields: &Fields, picks: &Picks, path: &Path, line: u64) -> Result<Raw> {
+fn read(fields: &Fields, picks: &Picks, separator: Option<&str>, place: Place) -> Result<Raw> {
     let cell = |at: usize| {
-        std::str::from_utf8(fields.get(at)).map_err(|error| Error::NotUtf8 {
-            place: Place::file(path).at_line(line),
-            offset: error.valid_up_to(),
-        })
+        let offset = |error: std::str::Utf8Error| error.valid_up_to();
+        std::str::from_utf8(fields.get(at))
+            .map_err(|error| Error::NotUtf8 { place: place.clone(), offset: offset(error) })
     };
     let some = |at: Option<usize>| -> Result<Option<String>> {
         let cell = at.map(cell).transpose()?;
@@ -185,5 +187,12 @@ fn read(fields: &Fields, picks: &Picks, path: &Path, line: u64) -> Result<Raw> {
         }
         text.push_str(cell(at)?);
     }
-    Ok(Raw { text, label: some(picks.label)?, group: some(picks.group)?, id: some(picks.id)? })
+    let (group, id) = (some(picks.group)?, some(picks.id)?);
+    let (Some(separator), Some(at)) = (separator, picks.label) else {
+        return Ok(Raw { text, label: some(picks.label)?, labels: None, group, id });
+    };
+    match several::split(cell(at)?, separator) {
+        Ok(labels) => Ok(Raw { text, label: None, labels: Some(labels), group, id }),
+        Err(problem) => Err(Error::Malformed { place, problem }),
+    }
 }

@@ -1,9 +1,10 @@
 //! fastText's lines for supervised training.
 //!
 //! ```text
-//! line  = "__label__" label blank+ text LF
-//! label = any bytes but blanks
-//! text  = the rest of the line; a second label there is refused, since a text has one
+//! line   = labels text LF
+//! labels = ("__label__" label blank+)*   one; where a text may have several, any number
+//! label  = any bytes but blanks
+//! text   = the rest of the line
 //! ```
 //! Blank lines are passed over; a line without the prefix is a text without a label.
 
@@ -11,20 +12,28 @@ use super::Raw;
 
 pub(super) const PREFIX: &str = "__label__";
 
-pub(super) fn read(line: &str) -> Result<Option<Raw>, String> {
+pub(super) fn read(line: &str, several: bool) -> Result<Option<Raw>, String> {
+    const BLANKS: [char; 2] = [' ', '\t'];
     if line.trim().is_empty() {
         return Ok(None);
     }
-    let Some(rest) = line.strip_prefix(PREFIX) else {
-        return Ok(Some(Raw { text: line.to_owned(), ..Raw::default() }));
-    };
-    let (label, text) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
-    let text = text.trim_start_matches([' ', '\t']);
-    if label.is_empty() {
-        return Err(format!("`{PREFIX}` without a label behind it"));
+    let (mut text, mut labels) = (line, Vec::new());
+    while let Some(rest) = text.strip_prefix(PREFIX) {
+        let (label, rest) = rest.split_once(BLANKS).unwrap_or((rest, ""));
+        if label.is_empty() {
+            return Err(format!("`{PREFIX}` without a label behind it"));
+        }
+        labels.push(label.to_owned());
+        text = rest.trim_start_matches(BLANKS);
     }
-    if text.starts_with(PREFIX) {
-        return Err("has two labels; a text has one".to_owned());
+    let text = text.to_owned();
+    if several {
+        return Ok(Some(Raw { text, labels: Some(labels), ..Raw::default() }));
     }
-    Ok(Some(Raw { text: text.to_owned(), label: Some(label.to_owned()), ..Raw::default() }))
+    if labels.len() > 1 {
+        return Err(
+            "has two labels; a text has one, unless it is said that texts have several".to_owned()
+        );
+    }
+    Ok(Some(Raw { text, label: labels.pop(), ..Raw::default() }))
 }

@@ -44,7 +44,7 @@ impl FolderRows {
         })?;
         // The split's name is put before it by whoever knows it.
         let id = format!("{}/{}", self.class, name(path));
-        Ok(Raw { text, label: Some(self.class.clone()), group: None, id: Some(id) })
+        Ok(Raw { text, label: Some(self.class.clone()), id: Some(id), ..Raw::default() })
     }
 }
 

@@ -6,7 +6,7 @@
 //! value  = string | integer | true | false | null
 //! ```
 //! A text is a string; labels, groups and ids may be integers or booleans too, which are read as they
-//! are written. Keys that are not asked for may hold anything; those that are must stand in one of the
+//! are written. Where a text may have several labels, they are a list of those, or a string that is split. Keys that are not asked for may hold anything; those that are must stand in one of the
 //! first hundred lines.
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Deserializer, Value};
 
 use super::pick::{LabelUse, pick};
-use super::{DataFile, Raw, Row, Rows, bad, line};
+use super::{DataFile, Raw, Row, Rows, bad, line, several};
 use crate::error::{Error, Place, Position, Result};
 use crate::input::{Frames, Input};
 use crate::settings::{ColumnSettings, Limits};
@@ -104,6 +104,7 @@ fn object(line: &[u8], wanted: Option<&[String]>) -> serde_json::Result<Vec<(Str
 pub(super) struct JsonRows {
     frames: Frames,
     columns: Names,
+    separator: Option<String>,
     wanted: Vec<String>,
 }
 
@@ -123,7 +124,7 @@ impl JsonRows {
         let rest = [&columns.label, &columns.group, &columns.id];
         let wanted = columns.text.iter().chain(rest.into_iter().flatten()).cloned().collect();
         let frames = Frames::new(Input::open(&file.path, limits)?, None, limits);
-        Ok(Self { frames, columns, wanted })
+        Ok(Self { frames, columns, separator: file.separator.clone(), wanted })
     }
 }
 
@@ -151,7 +152,7 @@ impl Rows for JsonRows {
             }
             let place = || Place::file(&path).at_line(frame.line);
             let raw = line(&frame, place).and_then(|text| {
-                read(text, &self.wanted, &self.columns)
+                read(text, &self.wanted, &self.columns, self.separator.as_deref())
                     .map_err(|problem| Error::Malformed { place: place(), problem })
             });
             let raw = raw.map_err(|error| bad(error, frame.bytes));
@@ -164,7 +165,12 @@ impl Rows for JsonRows {
     }
 }
 
-fn read(line: &str, wanted: &[String], columns: &Names) -> Result<Raw, String> {
+fn read(
+    line: &str,
+    wanted: &[String],
+    columns: &Names,
+    separator: Option<&str>,
+) -> Result<Raw, String> {
     let pairs = object(line.as_bytes(), Some(wanted)).map_err(|error| {
         let [mut message, column] = [error.to_string(), error.column().to_string()];
         // serde_json counts lines too, and here there is one.
@@ -182,24 +188,42 @@ fn read(line: &str, wanted: &[String], columns: &Names) -> Result<Raw, String> {
             None => return Err(format!("has no `{key}`, expected a string")),
         }
     }
-    let word = |key: &Option<String>| -> Result<Option<String>, String> {
-        let Some((key, value)) = key.as_ref().and_then(|key| Some((key, value(key)?))) else {
-            return Ok(None);
-        };
-        match value {
-            Value::Null => Ok(None),
-            Value::String(word) => Ok(Some(word.clone()).filter(|word| !word.trim().is_empty())),
-            Value::Bool(word) => Ok(Some(word.to_string())),
-            Value::Number(number) if !number.is_f64() => Ok(Some(number.to_string())),
-            other => Err(format!("`{key}` holds {}, expected a string or an integer", kind(other))),
-        }
+    let found = |key: &Option<String>| match key {
+        Some(key) => value(key).map_or(Ok(None), |value| word(key, value)),
+        None => Ok(None),
     };
+    let labels = columns.label.as_ref().and_then(|key| Some((key, value(key)?))).zip(separator);
     Ok(Raw {
-        label: word(&columns.label)?,
-        group: word(&columns.group)?,
-        id: word(&columns.id)?,
+        label: if separator.is_none() { found(&columns.label)? } else { None },
+        labels: labels.map_or(Ok(None), |((key, value), by)| list(key, value, by))?,
+        group: found(&columns.group)?,
+        id: found(&columns.id)?,
         text: texts.join("\n"),
     })
+}
+
+fn word(key: &str, value: &Value) -> Result<Option<String>, String> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(word) => Ok(Some(word.clone()).filter(|word| !word.trim().is_empty())),
+        Value::Bool(word) => Ok(Some(word.to_string())),
+        Value::Number(number) if !number.is_f64() => Ok(Some(number.to_string())),
+        other => Err(format!("`{key}` holds {}, expected a string or an integer", kind(other))),
+    }
+}
+
+/// The labels of a text that may have several.
+fn list(key: &str, value: &Value, separator: &str) -> Result<Option<Vec<String>>, String> {
+    let item = |value| {
+        let missing = || format!("`{key}` holds a list with an empty label");
+        word(key, value)?.ok_or_else(missing)
+    };
+    match value {
+        Value::Null => Ok(None),
+        Value::Array(values) => values.iter().map(item).collect::<Result<_, _>>().map(Some),
+        Value::String(cell) => several::split(cell, separator).map(Some),
+        other => Ok(word(key, other)?.map(|label| vec![label])),
+    }
 }
 
 fn kind(value: &Value) -> &'static str {

@@ -8,6 +8,7 @@ mod folders;
 mod jsonl;
 mod parquet;
 mod pick;
+mod several;
 mod text;
 mod trec;
 
@@ -18,6 +19,7 @@ pub(crate) use dialect::Dialect;
 pub(crate) use folders::class_folders;
 pub(crate) use parquet::class_names;
 pub(crate) use pick::{LabelUse, pick};
+pub(crate) use several::check as check_several;
 
 use crate::error::{Error, Place, Position, Result};
 use crate::input::{Frame, Frames, Input, Problem};
@@ -29,8 +31,17 @@ pub(crate) struct Raw {
     pub(crate) text: String,
     /// `None` where the cell is empty, null, or (beside class names) -1.
     pub(crate) label: Option<String>,
+    /// Where a text may have several labels, they stand here, and there is no `label`; `None` where it is null.
+    pub(crate) labels: Option<Vec<String>>,
     pub(crate) group: Option<String>,
     pub(crate) id: Option<String>,
+}
+
+impl Raw {
+    /// Its label as it is written, or its labels in one line.
+    pub(crate) fn words(&self) -> Option<String> {
+        self.label.clone().or_else(|| Some(self.labels.as_ref()?.join(" | ")))
+    }
 }
 
 /// A row that is not as it should be; those after it may be.
@@ -81,6 +92,8 @@ pub(crate) struct DataFile {
     /// Whether the settings say that first rows are headers, whatever stands there.
     pub(crate) header_told: bool,
     pub(crate) label: LabelUse,
+    /// What separates the labels of a text that may have several.
+    pub(crate) separator: Option<String>,
 }
 
 impl DataFile {
@@ -90,7 +103,11 @@ impl DataFile {
             Reading::Jsonl => Box::new(jsonl::JsonRows::open(self, limits)?),
             Reading::Parquet => Box::new(parquet::ParquetRows::open(self)?),
             Reading::Folder => Box::new(folders::FolderRows::open(&self.path, *limits)?),
-            Reading::FastText => Box::new(LineRows::open(&self.path, limits, fasttext::read)?),
+            Reading::FastText => {
+                let several = self.separator.is_some();
+                let read = move |line: &str| fasttext::read(line, several);
+                Box::new(LineRows::open(&self.path, limits, read)?)
+            }
             Reading::Trec => {
                 let label = trec::Label::of(&self.path, self.columns.label.as_deref())?;
                 let read = move |line: &str| trec::read(line, label);

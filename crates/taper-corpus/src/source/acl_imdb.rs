@@ -152,6 +152,7 @@ impl Movies {
             id: format!("{}/{}/{id}", folder.set, folder.class),
             text,
             label: folder.label(),
+            labels: None,
             group: self.of(folder, id)?,
         })
     }

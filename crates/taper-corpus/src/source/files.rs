@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Place, Position, Result};
-use crate::format::{BadRow, DataFile, LabelUse, Raw, Reading, Row, class_names, detect};
+use crate::format::{
+    BadRow, DataFile, LabelUse, Raw, Reading, Row, check_several, class_names, detect,
+};
 use crate::labels::Labels;
 use crate::layout::{UNSUPERVISED, split_rank};
 use crate::record::Record;
@@ -69,6 +71,7 @@ impl FileSource {
                 columns: detected.columns.clone(),
                 header_told: settings.dialect.header == Some(true),
                 label: if split == UNSUPERVISED { LabelUse::Optional } else { LabelUse::Required },
+                separator: settings.label_separator.clone(),
             };
             add(&split, file);
         }
@@ -87,9 +90,11 @@ impl FileSource {
                 columns,
                 header_told: false,
                 label: LabelUse::Required,
+                separator: settings.label_separator.clone(),
             };
             add(&split, file);
         }
+        splits.iter().flat_map(|(_, files)| files).try_for_each(check_several)?;
         splits.sort_by(|a, b| (split_rank(&a.0), &a.0).cmp(&(split_rank(&b.0), &b.0)));
         let mut settings = settings.clone();
         if settings.label_names.is_empty() {
@@ -139,13 +144,13 @@ impl FileSource {
                 }
             };
             let id = hash(&mut records, &seen, &raw);
-            let number = |label: &String| survey.labels.number(label, || seen.place());
-            match raw.label.as_ref().map(number).transpose() {
-                Ok(label) => {
-                    visit(seen.split, Record { id, text: raw.text, label, group: raw.group })
+            match numbers(&survey.labels, &raw, || seen.place()) {
+                Ok((label, labels)) => {
+                    let Raw { text, group, .. } = raw;
+                    visit(seen.split, Record { id, text, label, labels, group })
                 }
                 Err(error) => {
-                    let content = raw.label.unwrap_or_default();
+                    let content = raw.words().unwrap_or_default();
                     self.refuse(&seen, BadRow { error, content }, reject)
                 }
             }
@@ -181,10 +186,11 @@ impl FileSource {
                 settled = true;
             }
             let place = || seen.place();
-            let known = match &raw.label {
-                None => Ok(()),
-                Some(label) if settled => labels.number(label, place).map(|_| ()),
-                Some(label) => labels.learn(label, place),
+            let known = match (&raw.label, &raw.labels) {
+                _ if settled => numbers(&labels, &raw, place).map(|_| ()),
+                (Some(label), _) => labels.learn(label, place),
+                (None, Some(words)) => labels.learn_all(words, place),
+                (None, None) => Ok(()),
             };
             if let Err(error) = known {
                 first_problem.get_or_insert_with(|| error.to_string());
@@ -258,6 +264,12 @@ impl FileSource {
         row: Row,
     ) -> Seen<'a> {
         let mut seen = Seen { split, number, path, folder, position: row.position, raw: row.raw };
+        if let Ok(raw) = &mut seen.raw
+            && split == UNSUPERVISED
+        {
+            // There, no labels are not known to be none.
+            raw.labels.take_if(|labels| labels.is_empty());
+        }
         if let Ok(raw) = &seen.raw
             && let Some(error) = self.unusable(&seen, raw)
         {
@@ -278,7 +290,8 @@ impl FileSource {
                 problem: "the text holds a NUL byte; is it UTF-16, or no text?".to_owned(),
             });
         }
-        (raw.label.is_none() && seen.split != UNSUPERVISED).then(|| Error::MissingLabel {
+        let unlabelled = raw.label.is_none() && raw.labels.is_none();
+        (unlabelled && seen.split != UNSUPERVISED).then(|| Error::MissingLabel {
             place: seen.place(),
             split: seen.split.to_owned(),
             classes: self.settings.label_names.clone(),
@@ -331,7 +344,23 @@ fn hash(hasher: &mut blake3::Hasher, seen: &Seen<'_>, raw: &Raw) -> String {
         hasher.update(&[u8::from(word.is_some())]);
         framed(hasher, word.as_deref().unwrap_or(""));
     }
+    if let Some(labels) = &raw.labels {
+        hasher.update(b"labels");
+        hasher.update(&(labels.len() as u64).to_le_bytes());
+        labels.iter().for_each(|label| framed(hasher, label));
+    }
     id
+}
+
+/// The number of a row's label, or those of its labels.
+fn numbers(
+    labels: &Labels,
+    raw: &Raw,
+    place: impl Fn() -> Place + Copy,
+) -> Result<(Option<u32>, Option<Vec<u32>>)> {
+    let one = raw.label.as_ref().map(|label| labels.number(label, place)).transpose()?;
+    let several = raw.labels.as_ref().map(|words| labels.numbers(words, place)).transpose()?;
+    Ok((one, several))
 }
 
 /// The length goes first, so that no two rows share a byte string.

@@ -77,7 +77,8 @@ fn of_files(files: &FileSource, rows: usize) -> Result<Plan> {
     };
     let row = |(split, raw): (String, Result<crate::format::Raw, String>)| match raw {
         Ok(raw) => {
-            PlannedRow { split, label: raw.label, group: raw.group, text: raw.text, problem: None }
+            let label = raw.words();
+            PlannedRow { split, label, group: raw.group, text: raw.text, problem: None }
         }
         Err(problem) => PlannedRow {
             split,

@@ -103,6 +103,7 @@ fn folder_and_archive_give_the_same_records() {
                 id: "train/pos/1".into(),
                 text: "train pos 1: caf\u{e9}<br /><br />fine.".into(),
                 label: Some(1),
+                labels: None,
                 group: Some("tt0064351".into()),
             }
         )

@@ -11,6 +11,7 @@ fn prediction(text: &str) -> Prediction {
         text: text.to_owned(),
         label: text.to_owned(),
         probability: 1.0,
+        labels: None,
         probabilities: Vec::new(),
         tokens: 1,
         unknown_tokens: 0,

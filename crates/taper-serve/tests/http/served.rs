@@ -31,6 +31,7 @@ pub(crate) fn model(folder: &Path, seed: u64) -> PathBuf {
         model: recipe::Model { hidden_size: 4, ..recipe::Model::default() },
         truncate: recipe::Truncate::default(),
         temperature: Some(0.1),
+        threshold: None,
         specials: taper_text::Specials::default(),
         tokenizer_blake3: hash(&folder.join("tokenizer.json")),
         weights_blake3: None,

@@ -6,6 +6,8 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, UInt16Type, UInt32Type};
 use taper_corpus::{batches, shards};
 
+use super::LABELS;
+use crate::label_sets::LabelSets;
 use crate::manifest::SplitManifest;
 use crate::{Error, Result};
 
@@ -18,11 +20,13 @@ pub struct EncodedSplit {
     /// Text i is `tokens[offsets[i]..offsets[i + 1]]`; one more than there are texts.
     offsets: Vec<usize>,
     labels: Vec<Option<u32>>,
+    /// What the labels are numbers of, where a text may have several.
+    label_sets: Option<LabelSets>,
 }
 
 impl Default for EncodedSplit {
     fn default() -> Self {
-        Self { tokens: Vec::new(), offsets: vec![0], labels: Vec::new() }
+        Self { tokens: Vec::new(), offsets: vec![0], labels: Vec::new(), label_sets: None }
     }
 }
 
@@ -65,9 +69,15 @@ impl EncodedSplit {
         self.offsets.windows(2).map(|ends| ends[1] - ends[0])
     }
 
-    /// Every text's class, in order; `None` where it is unlabelled.
+    /// Every text's class, in order; `None` where it is unlabelled. Where a text may have several labels, the number of
+    /// its set among [`Self::label_sets`].
     pub fn labels(&self) -> &[Option<u32>] {
         &self.labels
+    }
+
+    /// The sets of labels there are, if a text may have several.
+    pub fn label_sets(&self) -> Option<&LabelSets> {
+        self.label_sets.as_ref()
     }
 
     /// Adds a text, for splits made in memory.
@@ -75,6 +85,12 @@ impl EncodedSplit {
         self.tokens.extend_from_slice(tokens);
         self.offsets.push(self.tokens.len());
         self.labels.push(label);
+    }
+
+    /// Adds a text of any number of labels, in ascending order, to a split of such texts alone.
+    pub fn push_labels(&mut self, tokens: &[u32], labels: &[u32]) {
+        let number = self.label_sets.get_or_insert_default().number(labels);
+        self.push(tokens, Some(number));
     }
 }
 
@@ -84,14 +100,15 @@ pub(super) fn read(
     split: &str,
     numbers: &SplitManifest,
     vocabulary: usize,
-    classes: usize,
+    (classes, multi_label): (usize, bool),
 ) -> Result<EncodedSplit> {
-    let mut encoded = EncodedSplit::default();
+    let label_sets = multi_label.then(LabelSets::default);
+    let mut encoded = EncodedSplit { label_sets, ..EncodedSplit::default() };
     encoded.tokens.reserve_exact(numbers.tokens as usize);
     encoded.offsets.reserve_exact(numbers.rows as usize);
     encoded.labels.reserve_exact(numbers.rows as usize);
     for file in shards(folder, split)? {
-        let columns = ["tokens", "length", "label"];
+        let columns = ["tokens", "length", if multi_label { LABELS } else { "label" }];
         let mut first = 0;
         for batch in batches(std::slice::from_ref(&file), &columns, BATCH_ROWS)? {
             let batch = batch?;
@@ -124,12 +141,18 @@ impl Reader<'_> {
         let shape = || {
             Error::prepared(
                 self.file,
-                "columns of another type than tokens (list of u16 or u32), length (u32), label (u32); prepare again",
+                "columns of another type than tokens (list of u16 or u32), length (u32), label (u32, or a list of it); \
+                 prepare again",
             )
         };
         let lists = batch.column(0).as_list_opt::<i32>().ok_or_else(shape)?;
         let lengths = batch.column(1).as_primitive_opt::<UInt32Type>().ok_or_else(shape)?;
-        let labels = batch.column(2).as_primitive_opt::<UInt32Type>().ok_or_else(shape)?;
+        let labels = batch.column(2);
+        let one = labels.as_primitive_opt::<UInt32Type>();
+        let several = labels.as_list_opt::<i32>();
+        if one.is_none() && (several.is_none() || encoded.label_sets.is_none()) {
+            return Err(shape());
+        }
         for row in 0..batch.num_rows() {
             if lists.is_null(row) {
                 return Err(self.row_error(row, "no tokens"));
@@ -158,11 +181,24 @@ impl Reader<'_> {
                 let message = format!("token id {id} in a vocabulary of {} words", self.vocabulary);
                 return Err(self.row_error(row, &message));
             }
-            let label = (!labels.is_null(row)).then(|| labels.value(row));
-            if let Some(label) = label.filter(|label| *label as usize >= self.classes) {
+            let present = labels.is_valid(row);
+            let set: Vec<u32> = match (one, several) {
+                _ if !present => Vec::new(),
+                (Some(labels), _) => vec![labels.value(row)],
+                (None, Some(lists)) => {
+                    let list = lists.value(row);
+                    list.as_primitive_opt::<UInt32Type>().ok_or_else(shape)?.values().to_vec()
+                }
+                (None, None) => return Err(shape()),
+            };
+            if let Some(label) = set.iter().find(|label| **label as usize >= self.classes) {
                 let message = format!("label {label} where there are {} classes", self.classes);
                 return Err(self.row_error(row, &message));
             }
+            let label = match &mut encoded.label_sets {
+                Some(sets) => present.then(|| sets.number(&set)),
+                None => set.first().copied(),
+            };
             encoded.offsets.push(encoded.tokens.len());
             encoded.labels.push(label);
         }

@@ -111,6 +111,7 @@ mod tests {
             classes: 2,
             rows: scored.collect(),
             logits: vec![0.0; 2 * rows.len()],
+            label_sets: None,
         };
         let row =
             |(id, text, _): &(&str, u8, u32)| CorpusRow { id: (*id).to_owned(), text: [*text; 32] };

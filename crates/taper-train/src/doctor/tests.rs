@@ -44,7 +44,7 @@ impl Ward {
                 text.len() * 7 + text.bytes().map(usize::from).sum::<usize>()
             );
             let group = group.map(str::to_owned);
-            writer.write(split, Record { id, text, label, group }).unwrap();
+            writer.write(split, Record { id, text, label, labels: None, group }).unwrap();
         };
         for number in 0..20 {
             write("train", plain(number), Some((number % 2) as u32), Some("studio"));

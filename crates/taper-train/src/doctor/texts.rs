@@ -11,6 +11,8 @@ use taper_text::Normalization;
 
 use super::diagnosis::{ClassConflicts, Diagnosis, SplitDefects, SplitDiagnosis};
 use super::shared::Shared;
+use crate::artifacts::LABELS;
+use crate::label_sets::LabelSets;
 use crate::prepare::leaks::rank;
 use crate::prepare::text::{BATCH_ROWS, texts as strings};
 use crate::{Error, Prepared, Result};
@@ -60,15 +62,18 @@ pub(super) fn read(prepared: &Prepared) -> Result<Texts> {
     let splits = splits(prepared);
     let normalization = prepared.tokenizer()?.normalization();
     let mut labels = Vec::new();
+    let mut sets = LabelSets::default();
+    let label = if prepared.manifest().is_multi_label() { LABELS } else { "label" };
     let mut groups: HashMap<String, u64> = HashMap::new();
     let mut defects = vec![SplitDefects::default(); splits.len()];
     let mut first_pass = true;
     let duplicates = find_duplicates(|visit| {
         for (index, split) in splits.iter().enumerate() {
-            let columns: &[&str] = if first_pass { &["text", "label", "group"] } else { &["text"] };
+            let columns: &[&str] = if first_pass { &["text", label, "group"] } else { &["text"] };
             for_batches(prepared, split, columns, &mut |batch, texts| {
                 if first_pass {
-                    note(prepared, batch, 1 << index, &mut labels, &mut groups)?;
+                    note_labels(prepared, batch, &mut sets, &mut labels)?;
+                    note_groups(prepared, batch, 1 << index, &mut groups)?;
                     count_defects(texts, normalization, &mut defects[index]);
                 }
                 visit(texts);
@@ -84,20 +89,44 @@ pub(super) fn read(prepared: &Prepared) -> Result<Texts> {
     Ok(Texts { shared, duplicates, repeats, labels, groups, defects })
 }
 
-fn note(
+fn foreign(prepared: &Prepared) -> Error {
+    let corpus = prepared.folder().join("corpus");
+    Error::prepared(&corpus, "not the corpus that was written; prepare again")
+}
+
+/// A class a row, or the number of its set of labels.
+fn note_labels(
+    prepared: &Prepared,
+    batch: &RecordBatch,
+    sets: &mut LabelSets,
+    labels: &mut Vec<Option<u32>>,
+) -> Result<()> {
+    let column = batch.column(1);
+    let Some(lists) = column.as_list_opt::<i32>() else {
+        let numbers = column.as_primitive_opt::<Int64Type>().ok_or_else(|| foreign(prepared))?;
+        let narrow = |label: Option<i64>| label.and_then(|label| u32::try_from(label).ok());
+        labels.extend(numbers.iter().map(narrow));
+        return Ok(());
+    };
+    for list in lists.iter() {
+        let Some(list) = list else {
+            labels.push(None);
+            continue;
+        };
+        let numbers = list.as_primitive_opt::<Int64Type>().ok_or_else(|| foreign(prepared))?;
+        let set: Vec<u32> = numbers.iter().filter_map(|label| u32::try_from(label?).ok()).collect();
+        labels.push(Some(sets.number(&set)));
+    }
+    Ok(())
+}
+
+fn note_groups(
     prepared: &Prepared,
     batch: &RecordBatch,
     split: u64,
-    labels: &mut Vec<Option<u32>>,
     groups: &mut HashMap<String, u64>,
 ) -> Result<()> {
-    let foreign = || {
-        let corpus = prepared.folder().join("corpus");
-        Error::prepared(&corpus, "not the corpus that was written; prepare again")
-    };
-    let column = batch.column(1).as_primitive_opt::<Int64Type>().ok_or_else(foreign)?;
-    labels.extend(column.iter().map(|label| label.and_then(|label| u32::try_from(label).ok())));
-    let column = batch.column(2).as_string_opt::<i32>().ok_or_else(foreign)?;
+    let column = batch.column(2).as_string_opt::<i32>().ok_or_else(|| foreign(prepared))?;
     for group in column.iter().flatten() {
         if let Some(splits) = groups.get_mut(group) {
             *splits |= split;

@@ -6,7 +6,8 @@ use super::{Evaluation, Labelled, pass};
 use crate::Result;
 use crate::artifacts::EncodedSplit;
 use crate::inference::Inference;
-use crate::metrics::Scores;
+use crate::label_sets::LabelSets;
+use crate::metrics::{LabelScores, Scores};
 
 /// Every labelled row of a split, in order, and the model's logits.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,8 @@ pub struct Scored {
     pub rows: Vec<ScoredRow>,
     /// `[rows, classes]`, row-major. Of a binary classifier's one logit, class 0 has 0 and class 1 the logit.
     pub logits: Vec<f32>,
+    /// Where a text may have several labels: the sets that the rows' labels are numbers of.
+    pub label_sets: Option<LabelSets>,
 }
 
 /// A labelled row.
@@ -26,7 +29,7 @@ pub struct Scored {
 pub struct ScoredRow {
     /// Its place in the split, unlabelled rows counted.
     pub row: usize,
-    /// Its class.
+    /// Its class, or the number of its set of labels.
     pub label: u32,
     /// Tokens of the text.
     pub tokens: usize,
@@ -63,7 +66,8 @@ pub fn score(
     let mut logits: Vec<Vec<f32>> = vec![Vec::new(); labelled.rows.len()];
     let keep = &mut |batch: &[usize], found: &Tensor| {
         for (place, row) in batch.iter().zip(found.to_dtype(DType::F32)?.to_vec2::<f32>()?) {
-            logits[*place] = if row.len() == 1 { vec![0.0, row[0]] } else { row };
+            let binary = row.len() == 1 && split.label_sets().is_none();
+            logits[*place] = if binary { vec![0.0, row[0]] } else { row };
         }
         Ok(())
     };
@@ -81,6 +85,7 @@ pub fn score(
         classes: logits.first().map_or(0, Vec::len),
         rows: labelled.rows.iter().map(row).collect(),
         logits: logits.concat(),
+        label_sets: split.label_sets().cloned(),
     };
     Ok(Some((evaluation, scored)))
 }
@@ -89,6 +94,20 @@ impl Scored {
     /// Every row's label.
     pub fn labels(&self) -> Vec<u32> {
         self.rows.iter().map(|row| row.label).collect()
+    }
+
+    /// The labels of a row of this label; none where a text has one class.
+    pub fn labels_of(&self, label: u32) -> &[u32] {
+        self.label_sets.as_ref().map_or(&[], |sets| sets.get(label))
+    }
+
+    /// What a model that takes a text to have every label of at least this probability says, where texts may have several.
+    ///
+    /// # Errors
+    /// As [`LabelScores::of_logits`].
+    pub fn label_scores(&self, threshold: f64) -> Result<LabelScores> {
+        let sets: Vec<&[u32]> = self.rows.iter().map(|row| self.labels_of(row.label)).collect();
+        LabelScores::of_logits(&sets, &self.logits, self.classes, threshold)
     }
 
     /// Probabilities as a model with this temperature gives them; `None` is 1.
@@ -121,6 +140,7 @@ mod tests {
             weights_blake3: None,
             tokenizer_blake3: String::new(),
             temperature: Some(3.0),
+            threshold: None,
         };
         let model = Model::new(config, 1, None, &Device::Cpu).unwrap();
         Inference::new(&model, Quantization::F32).unwrap()

@@ -55,6 +55,7 @@ pub(super) fn recognise(
     mut tensors: Tensors,
     pooling: Option<Pooling>,
     classes: usize,
+    multi_label: bool,
 ) -> Result<Recognised> {
     let lstm = lstm(&mut tensors)?;
     let Lstm { dimensions, hidden_size, num_layers, directions, tensors: mut taken } = lstm;
@@ -75,7 +76,7 @@ pub(super) fn recognise(
             list(&tensors)
         ));
     }
-    let (weight, bias) = head(weight, bias, classes)?;
+    let (weight, bias) = head(weight, bias, classes, multi_label)?;
     let vocabulary_size = embedding.dims()[0];
     taken.insert("embedding.weight".into(), embedding);
     taken.insert("fc.weight".into(), weight);
@@ -207,15 +208,21 @@ fn matrix(
 }
 
 /// A head of as many logits as Taper wants: two for two classes become their difference.
-fn head(weight: Tensor, bias: Tensor, classes: usize) -> Result<(Tensor, Tensor)> {
+fn head(
+    weight: Tensor,
+    bias: Tensor,
+    classes: usize,
+    multi_label: bool,
+) -> Result<(Tensor, Tensor)> {
     let logits = weight.dims()[0];
-    let expected = logits.max(2);
+    let expected = if multi_label { logits } else { logits.max(2) };
     if classes != expected {
+        let what = if multi_label { "labels" } else { "classes" };
         return Err(format!(
-            "the linear layer has {logits} logits, which are {expected} classes; {classes} names are given"
+            "the linear layer has {logits} logits, which are {expected} {what}; {classes} names are given"
         ));
     }
-    if logits != 2 {
+    if logits != 2 || multi_label {
         return Ok((weight, bias));
     }
     let difference = |both: &Tensor| both.narrow(0, 1, 1)?.sub(&both.narrow(0, 0, 1)?);

@@ -42,7 +42,7 @@ fn with(change: &[(&str, Option<&[usize]>)]) -> Tensors {
 }
 
 fn last(tensors: Tensors) -> Result<Recognised, String> {
-    recognise(tensors, Some(Pooling::Last), 2)
+    recognise(tensors, Some(Pooling::Last), 2, false)
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn names_and_shapes_tell_the_network() {
     assert!(found.tensors.values().all(|tensor| tensor.dtype() == DType::F32));
 
     let wide = with(&[("out.weight", Some(&[4, 15])), ("out.bias", Some(&[4]))]);
-    assert_eq!(recognise(wide, None, 4).unwrap().pooling, Pooling::Concat);
+    assert_eq!(recognise(wide, None, 4, false).unwrap().pooling, Pooling::Concat);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn what_is_no_such_classifier_is_named() {
             assert!(message.contains(part), "{message:?} lacks {part:?}");
         }
     }
-    let message = recognise(plain(), None, 2).unwrap_err();
+    let message = recognise(plain(), None, 2, false).unwrap_err();
     assert!(message.contains("--pooling"), "{message}");
 }
 

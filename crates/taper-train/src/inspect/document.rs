@@ -91,7 +91,7 @@ pub struct InspectedRow {
 /// What the model says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InspectedPrediction {
-    /// Name of the most probable class.
+    /// Name of the most probable class, or label.
     pub label: String,
     /// Its probability.
     pub probability: f32,
@@ -110,7 +110,7 @@ pub enum Cut {
 }
 
 /// The number that is explained: of two classes the log-odds of the second, of more how far the most probable
-/// class's logit lies above the next one's.
+/// class's logit lies above the next one's. Where a text may have several labels: the log-odds of the most probable one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InspectedTarget {
     /// The class that positive contributions speak for.

@@ -19,7 +19,7 @@ use taper_explain::{
 use taper_lstm::{PackedSequence, TokenBatch};
 use taper_text::Tokenizer;
 
-use crate::loss::{largest, probabilities};
+use crate::loss::{largest, probabilities, probability};
 use crate::model::Model;
 use crate::{Prepared, Result};
 
@@ -129,11 +129,23 @@ impl Inspector {
 
         let batch = TokenBatch::new(&[ids])?;
         let logits = (classifier.forward(&batch)? / config.temperature.unwrap_or(1.0))?;
-        let probabilities = probabilities(&logits)?.concat();
-        let (target, toward, away) = target(&probabilities);
+        let names = &config.class_names;
+        let (probabilities, target, explained) = if config.threshold.is_some() {
+            let logits = logits.flatten_all()?.to_vec1::<f32>()?;
+            let probabilities: Vec<f32> =
+                logits.iter().map(|logit| probability(*logit) as f32).collect();
+            let best = largest(&logits) as usize;
+            let toward = names[best].clone();
+            let away = format!("not {toward}");
+            (probabilities, Target::Logit(best), InspectedTarget { toward, away })
+        } else {
+            let probabilities = probabilities(&logits)?.concat();
+            let (target, toward, away) = target(&probabilities);
+            let [toward, away] = [toward, away].map(|class| names[class].clone());
+            (probabilities, target, InspectedTarget { toward, away })
+        };
         let Integrated { attribution, steps, jumps } = self.attribution(ids, target, method)?;
         let error = attribution.completeness_error();
-        let names = &config.class_names;
         let best = largest(&probabilities) as usize;
         Ok(InspectedText {
             row: row.clone(),
@@ -145,7 +157,7 @@ impl Inspector {
             },
             tokens_in_text: encoded.len(),
             cut,
-            target: InspectedTarget { toward: names[toward].clone(), away: names[away].clone() },
+            target: explained,
             completeness: Completeness {
                 value: attribution.value,
                 baseline: attribution.baseline,

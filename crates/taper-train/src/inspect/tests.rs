@@ -35,6 +35,7 @@ fn inspector(classes: &[&str], max_length: Option<usize>) -> Inspector {
         specials: taper_text::Specials::default(),
         truncate: crate::recipe::Truncate::default(),
         temperature: None,
+        threshold: None,
         weights_blake3: None,
         tokenizer_blake3: String::new(),
     };

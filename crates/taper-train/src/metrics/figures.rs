@@ -27,8 +27,11 @@ pub struct Estimate {
 pub struct Figures {
     /// Rows.
     pub rows: u64,
-    /// Correct over total.
+    /// Correct over total; where a text may have several labels, all have to be.
     pub accuracy: Option<Estimate>,
+    /// Share of all labels of all rows that are wrong, where a text may have several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hamming_loss: Option<Estimate>,
     /// Mean recall of the classes that have rows.
     pub balanced_accuracy: Option<Estimate>,
     /// Matthews' correlation coefficient, from -1 to 1.
@@ -90,25 +93,35 @@ impl Figures {
     /// Computes all of them; classes without a name in `class_names` have none.
     pub fn new(scores: &Scores, class_names: &[String], resampling: Resampling) -> Self {
         let sorted = Sorted::new(scores);
-        let once = vec![1; scores.len()];
-        let values = sorted.values(&once);
-        let intervals = if scores.is_empty() {
-            Vec::new()
-        } else {
-            resampling.intervals(scores.len(), |weights| sorted.values(weights))
-        };
+        let confusion = sorted.confusion(&vec![1; scores.len()]);
+        let supports: Vec<u64> =
+            (0..scores.classes()).map(|class| confusion.support(class)).collect();
+        let values = |weights: &[u32]| sorted.values(weights);
+        Self::estimate(scores.len(), &supports, class_names, resampling, values)
+    }
+
+    /// From figures in the order of [`Sorted::values`], as a function of how often each row counts.
+    pub(super) fn estimate(
+        rows: usize,
+        supports: &[u64],
+        class_names: &[String],
+        resampling: Resampling,
+        of: impl Fn(&[u32]) -> Vec<f64> + Sync,
+    ) -> Self {
+        let values = of(&vec![1; rows]);
+        let intervals = if rows == 0 { Vec::new() } else { resampling.intervals(rows, of) };
         let mut estimates = (0..).zip(values).map(|(index, value): (usize, f64)| {
             let interval = intervals.get(index).copied().flatten();
             let (low, high) = (interval.map(|ends| ends[0]), interval.map(|ends| ends[1]));
             (!value.is_nan()).then_some(Estimate { value, low, high })
         });
-        let confusion = sorted.confusion(&once);
-        Self::assemble(&confusion, class_names, &mut estimates)
+        Self::assemble(rows as u64, supports, class_names, &mut estimates)
     }
 
     /// Takes figures in the order of [`Sorted::values`].
     fn assemble(
-        confusion: &Confusion,
+        rows: u64,
+        supports: &[u64],
         class_names: &[String],
         estimates: &mut dyn Iterator<Item = Option<Estimate>>,
     ) -> Self {
@@ -116,7 +129,7 @@ impl Figures {
         let mut averages = || Averages { precision: next(), recall: next(), f1: next() };
         let [macro_average, micro_average, weighted_average] = std::array::from_fn(|_| averages());
         Self {
-            rows: confusion.rows(),
+            rows,
             macro_average,
             micro_average,
             weighted_average,
@@ -128,10 +141,11 @@ impl Figures {
             calibration_error: next(),
             roc_auc: next(),
             average_precision: next(),
-            classes: (0..confusion.counts().len())
+            hamming_loss: next(),
+            classes: (0..supports.len())
                 .map(|class| ClassFigures {
                     class: class_names.get(class).cloned().unwrap_or_default(),
-                    support: confusion.support(class),
+                    support: supports[class],
                     precision: next(),
                     recall: next(),
                     f1: next(),
@@ -169,7 +183,7 @@ impl<'a> Sorted<'a> {
     /// Every figure where row `i` counts `weights[i]` times, in the order of [`Figures::assemble`]; NaN where undefined.
     fn values(&self, weights: &[u32]) -> Vec<f64> {
         let confusion = self.confusion(weights);
-        let mut values = Vec::with_capacity(17 + 5 * self.rankings.len());
+        let mut values = Vec::with_capacity(18 + 5 * self.rankings.len());
         let mut add = |figure: Option<f64>| values.push(figure.unwrap_or(f64::NAN));
         let any = confusion.rows() > 0;
         let retrieval = |figures: Retrieval| {
@@ -194,6 +208,7 @@ impl<'a> Sorted<'a> {
         let precision = areas(Ranking::average_precision);
         add(over_classes(&roc));
         add(over_classes(&precision));
+        add(None);
         for class in 0..self.rankings.len() {
             retrieval(confusion.class(class)).into_iter().for_each(&mut add);
             add(roc[class]);
@@ -249,8 +264,9 @@ mod tests {
         let repeated = Scores::new(labels, probabilities.copied().collect(), 2).unwrap();
         let expected = Sorted::new(&repeated).values(&vec![1; rows.len()]);
         let found = sorted.values(&weights);
-        assert_eq!(found.len(), 17 + 10);
-        for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found.len(), 18 + 10);
+        assert_eq!(found.iter().filter(|figure| figure.is_nan()).count(), 1, "no Hamming loss");
+        for (found, expected) in found.iter().zip(&expected).filter(|pair| !pair.0.is_nan()) {
             assert!((found - expected).abs() < 1e-12, "{found} {expected}");
         }
     }

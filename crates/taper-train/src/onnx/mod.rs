@@ -5,7 +5,10 @@
 //! | `ids` | i64 `[batch, time]` | token ids, padded with any id of the vocabulary |
 //! | `lengths` | i64 `[batch]` | tokens of each text, 1 to `time`; not there where the model reads padding |
 //! | `logits` | f32 `[batch, num_logits]` | one for two classes: the log-odds of the second |
-//! | `probabilities` | f32 `[batch, classes]` | in the order of `class_names` |
+//! | `probabilities` | f32 `[batch, classes]` | in the order of `class_names`; softmax of the logits |
+//!
+//! Where a text may have several labels, each has a logit of which `probabilities` are the logistic function, and the
+//! metadata has the `threshold` that a label's probability reaches where a text has it.
 //!
 //! Cutting texts into tokens is not part of the graph: `tokenizer.json` beside the model does it, in Rust or in
 //! Python's `tokenizers`. The caller also cuts texts to `max_length` and gives a text without tokens one `unknown_id`.
@@ -23,7 +26,7 @@ use crate::model::{Model, ModelConfig};
 use crate::recipe::{Padding, Truncate};
 use crate::{Error, Result, atomic};
 use graph::Graph;
-use network::{IDS, LENGTHS, LOGITS, PROBABILITIES};
+use network::{Head, IDS, LENGTHS, LOGITS, PROBABILITIES};
 use proto::{
     Dimension, FLOAT, INT64, ModelProto, OperatorSetIdProto, StringStringEntryProto, ValueInfoProto,
 };
@@ -55,8 +58,11 @@ pub fn encode(model: &Model) -> Result<Vec<u8>> {
     let config = &model.config;
     let masked = config.model.padding == Padding::Mask;
     let mut graph = Graph::default();
-    let (pooling, temperature) = (model.classifier.pooling(), model.config.temperature);
-    network::build(&mut graph, &weights, pooling, masked, temperature);
+    let head = match config.threshold {
+        None => Head::Classes { temperature: config.temperature },
+        Some(_) => Head::Labels,
+    };
+    network::build(&mut graph, &weights, model.classifier.pooling(), masked, head);
     let batch = || Dimension::dynamic("batch");
     let ids = vec![batch(), Dimension::dynamic("time")];
     graph.proto.name = "classifier".into();
@@ -99,6 +105,7 @@ fn metadata(config: &ModelConfig) -> Vec<StringStringEntryProto> {
         ("truncate", config.max_length.map(|_| truncate.to_owned())),
         ("padding_id", Some(config.specials.padding.to_string())),
         ("taper_version", Some(config.taper.clone())),
+        ("threshold", config.threshold.map(|threshold| threshold.to_string())),
         ("tokenizer_blake3", Some(config.tokenizer_blake3.clone())),
         ("unknown_id", config.specials.unknown.map(|id| id.to_string())),
         ("weights_blake3", config.weights_blake3.clone()),

@@ -13,14 +13,23 @@ pub(super) const LENGTHS: &str = "lengths";
 pub(super) const LOGITS: &str = "logits";
 pub(super) const PROBABILITIES: &str = "probabilities";
 
+/// How logits become probabilities.
+#[derive(Clone, Copy)]
+pub(super) enum Head {
+    /// Those of the classes are 1 together, at this temperature.
+    Classes { temperature: Option<f64> },
+    /// Each label has its own.
+    Labels,
+}
+
 /// Builds everything between [`IDS`] (and [`LENGTHS`], if padding is not to be read) and the outputs.
-/// The probabilities are those at `temperature`, the logits as the network gives them.
+/// The logits are as the network gives them.
 pub(super) fn build(
     graph: &mut Graph,
     weights: &Weights,
     pooling: Pooling,
     masked: bool,
-    temperature: Option<f64>,
+    head: Head,
 ) {
     let transposed = AttributeProto::ints("perm", &[1, 0]);
     let ids = graph.node("Transpose", &[IDS], "ids_by_time", vec![transposed]);
@@ -42,9 +51,13 @@ pub(super) fn build(
     let bias = graph.floats("fc.bias", &[weights.fc_bias.len()], &weights.fc_bias);
     let by_rows = AttributeProto::int("transB", 1);
     graph.node("Gemm", &[&pooled, &fc, &bias], LOGITS, vec![by_rows]);
-    let logits = match temperature {
-        None => LOGITS.to_owned(),
-        Some(temperature) => {
+    let logits = match head {
+        Head::Labels => {
+            graph.node("Sigmoid", &[LOGITS], PROBABILITIES, vec![]);
+            return;
+        }
+        Head::Classes { temperature: None } => LOGITS.to_owned(),
+        Head::Classes { temperature: Some(temperature) } => {
             let temperature = graph.floats("temperature", &[], &[temperature as f32]);
             graph.node("Div", &[LOGITS, &temperature], "tempered", vec![])
         }

@@ -4,7 +4,7 @@
 use std::io::{self, Cursor};
 use std::path::Path;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float32Type, UInt64Type};
 use candle_core::Device;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -18,7 +18,7 @@ use crate::model::{Model, ModelConfig, WEIGHTS};
 use crate::{Error, recipe};
 
 /// A model directory with weights as they are drawn.
-fn model(folder: &Path) -> ModelConfig {
+fn model(folder: &Path, threshold: Option<f64>) -> ModelConfig {
     let words = ["<unk>", "<pad>", "a", "b", "c"].map(str::to_owned);
     let vocabulary = Vocabulary::from_tokens(words.into()).unwrap();
     let tokenizer = Tokenizer::named("whitespace", Normalization::default()).unwrap();
@@ -34,6 +34,7 @@ fn model(folder: &Path) -> ModelConfig {
         model: recipe::Model { hidden_size: 4, ..recipe::Model::default() },
         truncate: crate::recipe::Truncate::default(),
         temperature: None,
+        threshold,
         specials: taper_text::Specials::default(),
         tokenizer_blake3: crate::fingerprint::of_file(&path).unwrap(),
         weights_blake3: None,
@@ -56,7 +57,7 @@ fn texts(count: usize) -> Vec<String> {
 #[test]
 fn a_stream_says_what_a_list_says() {
     let folder = tempfile::tempdir().unwrap();
-    model(folder.path());
+    model(folder.path(), None);
     let predictor = open(folder.path());
     let texts = texts(9000);
     let stream = predictor.predict_stream(texts.iter().map(Ok::<_, Error>));
@@ -74,7 +75,7 @@ fn a_stream_says_what_a_list_says() {
 #[test]
 fn what_comes_before_an_error_is_predicted() {
     let folder = tempfile::tempdir().unwrap();
-    model(folder.path());
+    model(folder.path(), None);
     let predictor = open(folder.path());
     let broken = || Err(io::Error::other("the disk is gone"));
     let refused = |error: io::Error| Error::io(Path::new("t"), "read")(error);
@@ -99,11 +100,19 @@ fn short_batches_run_side_by_side_and_long_ones_alone() {
 }
 
 fn written(format: OutputFormat, with_text: bool) -> (Vec<u8>, Vec<Prediction>) {
+    written_by(None, format, with_text)
+}
+
+fn written_by(
+    threshold: Option<f64>,
+    format: OutputFormat,
+    with_text: bool,
+) -> (Vec<u8>, Vec<Prediction>) {
     let folder = tempfile::tempdir().unwrap();
-    let classes = model(folder.path()).class_names;
+    let config = model(folder.path(), threshold);
     let predictor = open(folder.path());
     let name = Path::new("out");
-    let mut writer = PredictionWriter::new(name, Vec::new(), format, &classes, with_text).unwrap();
+    let mut writer = PredictionWriter::new(name, Vec::new(), format, &config, with_text).unwrap();
     let lines = Cursor::new(b"a \"b\", c\n\na b a b a b a b\n");
     let texts = Texts::lines(Path::new("in"), lines, &SourceSettings::default()).unwrap();
     let mut predictions = Vec::new();
@@ -173,7 +182,7 @@ fn a_directory_says_what_is_wrong_with_it() {
     std::fs::write(path.join("manifest.json"), "{}").unwrap();
     assert!(message().contains("prepared data"), "{}", message());
 
-    let config = model(path);
+    let config = model(path, None);
     open(path);
     let text = std::fs::read_to_string(path.join("config.json")).unwrap();
     let weights = std::fs::read(path.join(WEIGHTS)).unwrap();
@@ -197,4 +206,35 @@ fn a_directory_says_what_is_wrong_with_it() {
     assert!(message().contains("not a whole safetensors file"), "{}", message());
     std::fs::remove_file(path.join(WEIGHTS)).unwrap();
     assert!(message().contains("no weights yet"), "{}", message());
+}
+
+#[test]
+fn of_several_labels_those_above_the_threshold() {
+    let folder = tempfile::tempdir().unwrap();
+    let threshold = 0.5;
+    model(folder.path(), Some(threshold));
+    let texts = texts(200);
+    for prediction in open(folder.path()).predict(&texts).unwrap() {
+        let above = prediction.probabilities.iter().filter(|(_, p)| f64::from(*p) >= threshold);
+        let above: Vec<String> = above.map(|(name, _)| name.clone()).collect();
+        assert_eq!(prediction.labels, Some(above));
+        let most = prediction.probabilities.iter().map(|pair| pair.1).fold(0.0, f32::max);
+        assert!((prediction.probability - most).abs() < 1e-9);
+    }
+    let (bytes, predictions) = written_by(Some(1e-9), OutputFormat::Jsonl, false);
+    let line: Value = serde_json::from_slice(bytes.split(|b| *b == b'\n').next().unwrap()).unwrap();
+    assert_eq!(line["labels"], serde_json::json!(["x", "y,\"z\"", "w"]));
+    assert_eq!(line["label"], predictions[0].label);
+    let (bytes, _) = written_by(Some(1e-9), OutputFormat::Csv, false);
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(text.starts_with("row,id,label,probability,labels,probability_x,"), "{text}");
+    assert!(text.contains(",\"x|y,\"\"z\"\"|w\","), "{text}");
+    let (bytes, _) = written_by(Some(1.0 - 1e-9), OutputFormat::Parquet, true);
+    let path = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(path.path(), bytes).unwrap();
+    let file = std::fs::File::open(path.path()).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let batch = reader.build().unwrap().next().unwrap().unwrap();
+    let labels = batch.column_by_name("labels").unwrap();
+    assert_eq!(labels.as_list::<i32>().value(0).len(), 0);
 }

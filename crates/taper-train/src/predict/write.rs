@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `row` | row of the input, from 1 |
 //! | `id` | the input's name for it; empty or absent where it has none |
-//! | `label`, `probability` | the most probable class |
+//! | `label`, `probability` | the most probable class; of several labels the most probable, given or not |
+//! | `labels` | where a text may have several: those it is given, a list; in CSV with `|` between |
 //! | `probabilities` | an object by class in JSON; elsewhere a column `probability_CLASS` for each |
 //! | `tokens`, `unknown_tokens`, `truncated` | what the model read of it |
 //! | `text` | the text, if it is wanted |
@@ -13,7 +14,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float32Array, RecordBatch, StringArray, UInt64Array};
+use arrow::array::{
+    ArrayRef, BooleanArray, Float32Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
+    UInt64Array,
+};
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -23,6 +27,7 @@ use serde::Serialize;
 use taper_corpus::Text;
 
 use super::Prediction;
+use crate::model::ModelConfig;
 use crate::{Error, Result};
 
 /// Rows handed to Parquet's encoder at a time, and of one row group.
@@ -85,6 +90,8 @@ struct Line<'a> {
     id: Option<&'a str>,
     label: &'a str,
     probability: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<&'a [String]>,
     #[serde(serialize_with = "super::as_map")]
     probabilities: &'a [(String, f32)],
     tokens: usize,
@@ -95,23 +102,25 @@ struct Line<'a> {
 }
 
 impl<W: Write + Send> PredictionWriter<W> {
-    /// Writes to `out`, which errors call `name`; with the texts themselves if `with_text`.
+    /// Writes to `out`, which errors call `name`, what a model of this configuration says; with the texts themselves if
+    /// `with_text`.
     pub fn new(
         name: &Path,
         out: W,
         format: OutputFormat,
-        class_names: &[String],
+        config: &ModelConfig,
         with_text: bool,
     ) -> Result<Self> {
+        let columns = columns(config, with_text);
         let kind = match format {
             OutputFormat::Jsonl => Kind::Jsonl(out),
             OutputFormat::Csv => {
                 let mut writer = csv::Writer::from_writer(out);
-                writer.write_record(columns(class_names, with_text)).map_err(refused(name))?;
+                writer.write_record(columns).map_err(refused(name))?;
                 Kind::Csv(Box::new(writer))
             }
             OutputFormat::Parquet => Kind::Parquet(Box::new(
-                Table::new(out, class_names, with_text).map_err(|error| failed(name, error))?,
+                Table::new(out, columns).map_err(|error| failed(name, error))?,
             )),
         };
         Ok(Self { name: name.to_owned(), with_text, kind })
@@ -127,6 +136,7 @@ impl<W: Write + Send> PredictionWriter<W> {
                     id: text.id.as_deref(),
                     label: &prediction.label,
                     probability: prediction.probability,
+                    labels: prediction.labels.as_deref(),
                     probabilities: &prediction.probabilities,
                     tokens: prediction.tokens,
                     unknown_tokens: prediction.unknown_tokens,
@@ -143,6 +153,7 @@ impl<W: Write + Send> PredictionWriter<W> {
                     prediction.label,
                     prediction.probability.to_string(),
                 ];
+                fields.extend(prediction.labels.map(|labels| labels.join("|")));
                 fields.extend(prediction.probabilities.iter().map(|pair| pair.1.to_string()));
                 fields.push(prediction.tokens.to_string());
                 fields.push(prediction.unknown_tokens.to_string());
@@ -179,20 +190,22 @@ impl<W: Write + Send> PredictionWriter<W> {
     }
 }
 
-fn columns(class_names: &[String], with_text: bool) -> Vec<String> {
+fn columns(config: &ModelConfig, with_text: bool) -> Vec<String> {
     let mut names: Vec<String> = ["row", "id", "label", "probability"].map(Into::into).into();
-    names.extend(class_names.iter().map(|class| format!("probability_{class}")));
+    names.extend(config.threshold.map(|_| "labels".to_owned()));
+    names.extend(config.class_names.iter().map(|class| format!("probability_{class}")));
     names.extend(["tokens", "unknown_tokens", "truncated"].map(Into::into));
     names.extend(with_text.then(|| "text".to_owned()));
     names
 }
 
 impl<W: Write + Send> Table<W> {
-    fn new(out: W, class_names: &[String], with_text: bool) -> Result<Self, ParquetError> {
-        let fields = columns(class_names, with_text).into_iter().map(|name| {
+    fn new(out: W, columns: Vec<String>) -> Result<Self, ParquetError> {
+        let fields = columns.into_iter().map(|name| {
             let kind = match name.as_str() {
                 "row" | "tokens" | "unknown_tokens" => DataType::UInt64,
                 "id" | "label" | "text" => DataType::Utf8,
+                "labels" => DataType::new_list(DataType::Utf8, true),
                 "truncated" => DataType::Boolean,
                 _ => DataType::Float32,
             };
@@ -226,6 +239,13 @@ impl<W: Write + Send> Table<W> {
             Arc::new(labels),
             Arc::new(Float32Array::from_iter_values(predictions().map(|p| p.probability))),
         ];
+        if rows.first().is_some_and(|row| row.1.labels.is_some()) {
+            let mut lists = ListBuilder::new(StringBuilder::new());
+            for prediction in predictions() {
+                lists.append_value(prediction.labels.iter().flatten().map(Some));
+            }
+            columns.push(Arc::new(lists.finish()));
+        }
         let classes = rows.first().map_or(0, |row| row.1.probabilities.len());
         for class in 0..classes {
             let of_class = predictions().map(|p| p.probabilities[class].1);

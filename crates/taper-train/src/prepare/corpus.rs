@@ -12,7 +12,7 @@ use super::PrepareEvent;
 use super::leaks::{self, Leaks};
 use crate::fingerprint::Fingerprint;
 use crate::manifest::{SplitManifest, Stage};
-use crate::recipe::HoldOutBy;
+use crate::recipe::{HoldOutBy, Labels};
 use crate::{Error, Recipe, Result};
 
 const VERSION: u32 = 1;
@@ -27,6 +27,9 @@ pub(super) fn fingerprint(recipe: &Recipe, source_identity: &str) -> String {
             .field("fraction", &hold_out.fraction.to_string())
             .field("by", &format!("{:?}", hold_out.by))
             .field("seed", &recipe.seed.to_string());
+    }
+    if recipe.data.labels == Labels::Multi {
+        fingerprint = fingerprint.field("labels", "multi");
     }
     leaks::fingerprint(recipe.data.drop_leaks, fingerprint).finish()
 }
@@ -62,11 +65,18 @@ pub(super) fn build(
         ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
     ]);
 
-    let mut attempt = Attempt::new(folder, &class_names, &lineage, hold_out, leaks.clone())?;
+    let create = match recipe.data.labels {
+        Labels::Single => CorpusWriter::create,
+        Labels::Multi => CorpusWriter::create_label_sets,
+    };
+    let begin = |hold_out, leaks| {
+        Ok::<_, Error>(Attempt::new(create(folder, &class_names, &lineage)?, hold_out, leaks))
+    };
+    let mut attempt = begin(hold_out, leaks.clone())?;
     let mut rejected = attempt.read(source, folder, events)?;
     if attempt.both() {
         // Only now is it known that the source has a validation split of its own; once more, without holding out.
-        attempt = Attempt::new(folder, &class_names, &lineage, None, leaks)?;
+        attempt = begin(None, leaks)?;
         rejected = attempt.read(source, folder, events)?;
     }
     let (summaries, contents, leaks) = attempt.finish()?;
@@ -95,7 +105,12 @@ pub(super) fn check(recipe: &Recipe, splits: &BTreeMap<String, SplitManifest>) -
             names.join(", ")
         ));
     };
-    if train.labels.iter().filter(|rows| **rows > 0).count() < 2 {
+    let used = train.labels.iter().filter(|rows| **rows > 0).count();
+    if recipe.data.labels == Labels::Multi {
+        if used == 0 {
+            return fail("no text of the training split has a label".to_owned());
+        }
+    } else if used < 2 {
         return fail(format!(
             "the training split has texts of fewer than two classes (rows a class: {:?})",
             train.labels
@@ -116,22 +131,16 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn new(
-        folder: &Path,
-        class_names: &[String],
-        lineage: &BTreeMap<String, String>,
-        hold_out: Option<HoldOut>,
-        leaks: Leaks,
-    ) -> Result<Self> {
-        Ok(Self {
-            writer: CorpusWriter::create(folder, class_names, lineage)?,
+    fn new(writer: CorpusWriter, hold_out: Option<HoldOut>, leaks: Leaks) -> Self {
+        Self {
+            writer,
             hold_out: hold_out.map(HoldOut::chooser),
             contents: BTreeMap::new(),
             held_out: false,
             own_validation: false,
             rows: 0,
             leaks,
-        })
+        }
     }
 
     /// Gives what was passed over.
@@ -166,7 +175,11 @@ impl Attempt {
         if self.leaks.drops(split, &record) {
             return Ok(());
         }
-        self.contents.entry(split.to_owned()).or_default().add(&record.text, record.label);
+        let content = self.contents.entry(split.to_owned()).or_default();
+        match &record.labels {
+            Some(labels) => content.add_labels(&record.text, labels),
+            None => content.add(&record.text, record.label),
+        }
         self.rows += 1;
         if self.rows.is_multiple_of(REPORT_EVERY) {
             events(PrepareEvent::Rows { stage: Stage::Corpus, rows: self.rows, total: None });

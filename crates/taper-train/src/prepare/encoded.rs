@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, ListBuilder, PrimitiveArray, PrimitiveBuilder, RecordBatch, UInt32Array,
+    Array, ArrayRef, AsArray, ListArray, ListBuilder, PrimitiveArray, PrimitiveBuilder,
+    RecordBatch, UInt32Array,
 };
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Field, Int64Type, Schema, SchemaRef, UInt16Type, UInt32Type,
@@ -14,6 +15,7 @@ use taper_corpus::{ShardWriter, batches, shards};
 use taper_text::Tokenizer;
 
 use super::text::{BATCH_ROWS, texts};
+use crate::artifacts::LABELS;
 use crate::fingerprint::Fingerprint;
 use crate::manifest::{SplitManifest, Stage};
 use crate::{Error, Result};
@@ -39,15 +41,18 @@ fn fits_u16(vocabulary: usize) -> bool {
     vocabulary <= 1 << 16
 }
 
-/// The columns `id`, `tokens`, `length`, `label`.
-fn schema(vocabulary: usize) -> SchemaRef {
+/// The columns `id`, `tokens`, `length`, `label`; where a text may have several labels, a list `labels` in its place.
+fn schema(vocabulary: usize, label: &str) -> SchemaRef {
     let token = if fits_u16(vocabulary) { DataType::UInt16 } else { DataType::UInt32 };
     let tokens = DataType::List(Arc::new(Field::new("item", token, false)));
     Arc::new(Schema::new(vec![
         Field::new("id", DataType::Utf8, false),
         Field::new("tokens", tokens, false),
         Field::new("length", DataType::UInt32, false),
-        Field::new("label", DataType::UInt32, true),
+        match label {
+            LABELS => Field::new(LABELS, DataType::new_list(DataType::UInt32, true), true),
+            _ => Field::new(label, DataType::UInt32, true),
+        },
     ]))
 }
 
@@ -60,13 +65,15 @@ pub(super) fn build(
     corpus: &Path,
     folder: &Path,
     (split, numbers): (&str, &mut SplitManifest),
+    multi_label: bool,
     progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
-    let schema = schema(vocabulary);
+    let label = if multi_label { LABELS } else { "label" };
+    let schema = schema(vocabulary, label);
     let mut writer =
         ShardWriter::create(folder, split, schema.clone(), &BTreeMap::new(), MAX_SHARD_BYTES)?;
     (numbers.tokens, numbers.empty, numbers.longest) = (0, 0, 0);
-    for batch in batches(&shards(corpus, split)?, &["id", "text", "label"], BATCH_ROWS)? {
+    for batch in batches(&shards(corpus, split)?, &["id", "text", label], BATCH_ROWS)? {
         let batch = batch?;
         let encoded = tokenizer.encode_all(&texts(&batch, 1, corpus)?)?;
         for ids in &encoded {
@@ -100,13 +107,32 @@ fn to_batch(
         lists::<UInt32Type>(encoded, field, |id| id)
     };
     let lengths: UInt32Array = encoded.iter().map(|ids| Some(ids.len() as u32)).collect();
-    let labels = texts.column(2).as_primitive_opt::<Int64Type>().ok_or_else(foreign)?;
-    let labels: PrimitiveArray<UInt32Type> =
-        labels.iter().map(|label| label.and_then(|label| u32::try_from(label).ok())).collect();
-    let columns: Vec<ArrayRef> =
-        vec![texts.column(0).clone(), tokens, Arc::new(lengths), Arc::new(labels)];
+    let labels = texts.column(2);
+    let labels: ArrayRef = if let Some(lists) = labels.as_list_opt::<i32>() {
+        Arc::new(label_lists(lists).ok_or_else(foreign)?)
+    } else {
+        let labels = labels.as_primitive_opt::<Int64Type>().ok_or_else(foreign)?;
+        let narrow = |label: Option<i64>| label.and_then(|label| u32::try_from(label).ok());
+        Arc::new(labels.iter().map(narrow).collect::<PrimitiveArray<UInt32Type>>())
+    };
+    let columns: Vec<ArrayRef> = vec![texts.column(0).clone(), tokens, Arc::new(lengths), labels];
     RecordBatch::try_new(schema.clone(), columns)
         .map_err(|error| Error::prepared(corpus, format!("cannot be encoded: {error}")))
+}
+
+/// `None` where they are no lists of integers.
+fn label_lists(lists: &ListArray) -> Option<ListArray> {
+    let mut builder = ListBuilder::new(PrimitiveBuilder::<UInt32Type>::new());
+    for row in 0..lists.len() {
+        let list = lists.is_valid(row).then(|| lists.value(row));
+        let Some(list) = list else {
+            builder.append_null();
+            continue;
+        };
+        let labels = list.as_primitive_opt::<Int64Type>()?;
+        builder.append_value(labels.iter().map(|label| u32::try_from(label?).ok()));
+    }
+    Some(builder.finish())
 }
 
 fn lists<T: ArrowPrimitiveType>(
@@ -134,7 +160,7 @@ mod tests {
     #[test]
     fn ids_take_two_bytes_while_they_fit() {
         for (vocabulary, wanted) in [(65_536, DataType::UInt16), (65_537, DataType::UInt32)] {
-            let schema = schema(vocabulary);
+            let schema = schema(vocabulary, "label");
             let DataType::List(field) = schema.field(1).data_type() else {
                 panic!("tokens are a list");
             };

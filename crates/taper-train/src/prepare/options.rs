@@ -115,7 +115,7 @@ impl<'a> PrepareOptions<'a> {
             return Err(Error::Dataset {
                 dataset: self.recipe.data.dataset.clone(),
                 message: "has its columns, classes and splits by itself; leave out format, files, columns, csv, \
-                          label_names and on_error"
+                          labels, label_names and on_error"
                     .to_owned(),
             });
         }

@@ -96,6 +96,7 @@ fn review(split: &str, row: usize) -> Record {
         id: format!("{split}/{row}"),
         text,
         label: Some((row % 2) as u32),
+        labels: None,
         group: Some(format!("{split} movie {}", row / 6)),
     }
 }

@@ -24,6 +24,12 @@ pub struct Data {
     pub columns: Columns,
     /// How CSV and its kin are written.
     pub csv: Csv,
+    /// Whether a text has one label, or any number of them.
+    pub labels: Labels,
+    /// What separates labels in a cell that is no list, where texts have several. [default: `|`]
+    #[schemars(length(min = 1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_separator: Option<String>,
     /// The names of the classes in the order of their numbers. Empty: the labels of the training split, in the order of
     /// their first use. Where labels are numbers, names stand for them from the smallest (0 or 1) on.
     pub label_names: Vec<String>,
@@ -48,12 +54,25 @@ impl Default for Data {
             files: Files::default(),
             columns: Columns::default(),
             csv: Csv::default(),
+            labels: Labels::Single,
+            label_separator: None,
             label_names: Vec::new(),
             on_error: OnError::Stop,
             hold_out: None,
             drop_leaks: None,
         }
     }
+}
+
+/// `data.labels`: how many labels a text has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Labels {
+    /// One: its class.
+    Single,
+    /// Any number, maybe none: a list in JSON lines and Parquet, a cell such as `art|law` elsewhere, several `__label__`
+    /// on a line of fastText's. Each label then has a logit and a probability of its own.
+    Multi,
 }
 
 /// Which texts are left out because a split for judging has them too.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use taper_corpus::{ColumnSettings, DialectSettings, Format, SourceSettings};
 
-use super::Data;
+use super::{Data, HoldOutBy, Labels};
 use crate::{Error, Result};
 
 /// `data.format`: what files hold labelled texts as.
@@ -143,6 +143,12 @@ impl Data {
                 id: self.columns.id.clone(),
             },
             label_names: self.label_names.clone(),
+            label_separator: match self.labels {
+                Labels::Single => None,
+                Labels::Multi => {
+                    Some(self.label_separator.clone().unwrap_or_else(|| "|".to_owned()))
+                }
+            },
             dialect: DialectSettings {
                 delimiter: match self.csv.delimiter.as_deref() {
                     None => None,
@@ -162,6 +168,27 @@ impl Data {
             },
             limits: taper_corpus::Limits::default(),
         })
+    }
+}
+
+impl Data {
+    /// # Errors
+    /// Keys that do not go together with how many labels a text has.
+    pub(super) fn check_labels(&self) -> Result<()> {
+        let multi = self.labels == Labels::Multi;
+        let by_label =
+            self.hold_out.as_ref().is_some_and(|hold_out| hold_out.by == HoldOutBy::Label);
+        let message = match () {
+            () if !multi && self.label_separator.is_some() => {
+                "`data.label_separator` is for texts of several labels: it needs `data.labels` = \"multi\""
+            }
+            () if multi && by_label => {
+                "`data.hold_out.by` = \"label\" takes a share of every class, and with `data.labels` = \"multi\" a text \
+                 is of no single one; hold out by \"record\" or \"group\""
+            }
+            () => return Ok(()),
+        };
+        Err(Error::RecipeConflict { message: message.to_owned() })
     }
 }
 

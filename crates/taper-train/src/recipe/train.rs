@@ -35,7 +35,8 @@ pub struct Train {
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
-    /// Share of a label's probability that is spread evenly over all classes (Szegedy et al. 2016).
+    /// Share of a label's probability that is spread evenly over all classes (Szegedy et al. 2016); with `data.labels =
+    /// "multi"`, over having each label and not having it.
     #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub label_smoothing: f64,
     /// How much a class's texts count for in the loss.
@@ -158,7 +159,7 @@ pub enum Evaluate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Select {
-    /// The one with the best accuracy on the validation split.
+    /// The one with the best accuracy on the validation split; with `data.labels = "multi"`, the best micro F1.
     Best,
     /// The last.
     Last,
@@ -184,6 +185,7 @@ pub enum ClassWeights {
     /// Every text the same.
     #[default]
     None,
-    /// Texts / (classes * texts of the class) in the training split: all classes together the same.
+    /// Texts / (classes * texts of the class) in the training split: all classes together the same. With `data.labels =
+    /// "multi"`, a label's texts count by the number of the others over theirs (`PyTorch`'s `pos_weight`).
     Balanced,
 }

@@ -8,48 +8,63 @@ const CLASSES: usize = 8;
 
 const BINS: usize = 20;
 
+/// Where a text may have several labels, those that still mean something: no confusion, and no one wrong answer.
 pub(super) fn plots(judgement: &Judgement) -> Vec<Plot> {
     let assessment = &judgement.assessment;
     let plot = |name, scene, caption| Plot { name, scene, caption };
-    vec![
-        plot(
+    let mut plots = Vec::new();
+    if let Some(confusion) = &assessment.confusion {
+        plots.push(plot(
             "confusion",
-            matrix("Confusion matrix", &assessment.class_names, assessment.confusion.counts()),
+            matrix("Confusion matrix", &assessment.class_names, confusion.counts()),
             "Rows are labels, columns what the model took them for; shaded by share of the label.",
-        ),
-        plot(
-            "roc",
-            roc(judgement).draw(),
-            "What is found of a class against what is wrongly taken for it, at every threshold.",
-        ),
-        plot(
-            "precision-recall",
-            precision_recall(judgement).draw(),
-            "How much of what is taken for a class is right, against how much of the class is found.",
-        ),
-        plot(
+        ));
+    }
+    plots.push(plot(
+        "roc",
+        roc(judgement).draw(),
+        "What is found of a class against what is wrongly taken for it, at every threshold.",
+    ));
+    plots.push(plot(
+        "precision-recall",
+        precision_recall(judgement).draw(),
+        "How much of what is taken for a class is right, against how much of the class is found.",
+    ));
+    if !is_multi_label(judgement) {
+        plots.push(plot(
             "reliability",
             reliability(judgement).draw(),
             "How often texts of a confidence are right. Below the diagonal the model is surer than it should be; bars \
              are the share of texts.",
-        ),
-        plot(
-            "lengths",
-            lengths(judgement).draw(),
-            "Texts by number of tokens, those that the model has right and wrong, each as a share of all.",
-        ),
-        plot(
+        ));
+    }
+    plots.push(plot(
+        "lengths",
+        lengths(judgement).draw(),
+        "Texts by number of tokens, those that the model has right and wrong, each as a share of all.",
+    ));
+    if !is_multi_label(judgement) {
+        plots.push(plot(
             "errors",
             errors(judgement).draw(),
             "Wrong texts by the probability that the model gave its wrong answer: to the right are those it was sure of.",
-        ),
-    ]
+        ));
+    }
+    plots
 }
 
-/// Of two classes the second; of more, the first ones.
+pub(super) fn is_multi_label(judgement: &Judgement) -> bool {
+    judgement.assessment.threshold.is_some()
+}
+
+/// Of two classes the second; of more, and of labels, the first ones.
 fn curves(judgement: &Judgement) -> &[crate::assess::ClassCurves] {
     let curves = &judgement.assessment.curves;
-    if curves.len() == 2 { &curves[1..] } else { &curves[..curves.len().min(CLASSES)] }
+    if curves.len() == 2 && !is_multi_label(judgement) {
+        &curves[1..]
+    } else {
+        &curves[..curves.len().min(CLASSES)]
+    }
 }
 
 fn roc(judgement: &Judgement) -> Chart {
@@ -134,8 +149,11 @@ fn errors(judgement: &Judgement) -> Chart {
 }
 
 fn right(judgement: &Judgement) -> Vec<bool> {
-    let scores = judgement.scored.scores(judgement.assessment.temperature);
-    scores.map(|scores| scores.right()).unwrap_or_default()
+    let (assessment, scored) = (&judgement.assessment, &judgement.scored);
+    if let Some(threshold) = assessment.threshold {
+        return scored.label_scores(threshold).map(|scores| scores.right()).unwrap_or_default();
+    }
+    scored.scores(assessment.temperature).map(|scores| scores.right()).unwrap_or_default()
 }
 
 /// A text that the model has wrong.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::judged::is_multi_label;
 use super::{Material, Plot, lineage, summary, texts};
 use crate::Result;
 use crate::html::escape;
@@ -32,7 +33,11 @@ pub(super) fn page(
     );
     let mut links = vec![("summary", "Summary"), ("training", "Training")];
     if material.judgement.is_some() {
-        links.extend([("judged", "The model"), ("mistakes", "Surest mistakes")]);
+        links.push(("judged", "The model"));
+    }
+    let mistakes = material.judgement.is_some_and(|judgement| !is_multi_label(judgement));
+    if mistakes {
+        links.push(("mistakes", "Surest mistakes"));
     }
     if !maps.is_empty() {
         links.push(("dynamics", "Training texts"));
@@ -56,7 +61,9 @@ pub(super) fn page(
         summary::details(judgement, &mut page);
         page.push_str("</section>\n");
     }
-    texts::mistakes_section(material, &mut page)?;
+    if mistakes {
+        texts::mistakes_section(material, &mut page)?;
+    }
     if !maps.is_empty() {
         page.push_str(
             "<section id=\"dynamics\"><h2>Training texts</h2>\n<p>What the model gave the label of each training text, \

@@ -38,19 +38,33 @@ pub(super) fn headline(material: &Material, page: &mut String) {
         thousands(assessment.evaluation.correct)
     );
     let mut table = Table::new(&["figure", &format!("value{interval}")]);
-    for (name, estimate) in [
-        ("accuracy", figures.accuracy),
-        ("macro F1", figures.macro_average.f1),
-        ("Matthews' correlation", figures.matthews),
-        ("ROC-AUC", figures.roc_auc),
-        ("average precision", figures.average_precision),
-        ("log loss (nats)", figures.log_loss),
-        ("Brier score", figures.brier),
-        ("expected calibration error", figures.calibration_error),
+    let multi_label = assessment.threshold.is_some();
+    for (name, estimate, is_of_labels) in [
+        ("accuracy", figures.accuracy, true),
+        ("macro F1", figures.macro_average.f1, true),
+        ("Matthews' correlation", figures.matthews, false),
+        ("ROC-AUC", figures.roc_auc, true),
+        ("average precision", figures.average_precision, true),
+        ("log loss (nats)", figures.log_loss, true),
+        ("Brier score", figures.brier, true),
+        ("expected calibration error", figures.calibration_error, false),
     ] {
-        table.row(name, &[shown(estimate)]);
+        if is_of_labels || !multi_label {
+            table.row(name, &[shown(estimate)]);
+        }
+    }
+    if multi_label {
+        table.row("micro F1", &[shown(figures.micro_average.f1)]);
+        table.row("Hamming loss", &[shown(figures.hamming_loss)]);
     }
     page.push_str(&table.finish());
+    if let Some(threshold) = assessment.threshold {
+        let _ = writeln!(
+            page,
+            "<p>A text has any number of labels: those of a probability of at least {threshold}. It is right, and counts \
+             for accuracy, where all are.</p>"
+        );
+    }
     if let Some(temperature) = assessment.temperature {
         let _ = writeln!(
             page,

@@ -6,7 +6,7 @@ use super::cartography::suspects;
 use super::judged::mistakes;
 use super::{Material, percent, thousands};
 use crate::Result;
-use crate::artifacts::Prepared;
+use crate::artifacts::{EncodedSplit, Prepared};
 use crate::html::escape;
 
 /// Mistakes that are shown.
@@ -49,16 +49,24 @@ pub(super) fn suspects_part(material: &Material, page: &mut String) -> Result<()
          believed first. Some are mislabelled, others only hard: worth reading.</p>\n",
     );
     let rows: Vec<usize> = suspects.iter().map(|row| row.row).collect();
-    let labels = match material.prepared {
-        Some(prepared) => prepared.encoded("train")?.labels().to_vec(),
-        None => Vec::new(),
-    };
+    let encoded = material.prepared.map(|prepared| prepared.encoded("train")).transpose()?;
     let heads = suspects.iter().map(|row| {
-        let label = labels.get(row.row).copied().flatten();
-        let label = label.map_or("?", |label| material.class(label));
+        let label =
+            encoded.as_ref().and_then(|split| split.labels().get(row.row).copied().flatten());
+        let sets = encoded.as_ref().and_then(EncodedSplit::label_sets);
+        let label = match (label, sets) {
+            (None, _) => "?".to_owned(),
+            (Some(label), None) => material.class(label).to_owned(),
+            (Some(number), Some(sets)) => match sets.get(number) {
+                [] => "none of the labels".to_owned(),
+                set => {
+                    set.iter().map(|&label| material.class(label)).collect::<Vec<_>>().join(", ")
+                }
+            },
+        };
         format!(
             "labelled <b>{}</b>: probability {} on average, right in {:.0} of {} epochs",
-            escape(label),
+            escape(&label),
             percent(row.confidence),
             row.correctness * f64::from(row.epochs),
             row.epochs

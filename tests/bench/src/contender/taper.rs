@@ -40,6 +40,7 @@ impl Taper {
             model: recipe.model.clone(),
             tokenizer_blake3: String::new(),
             temperature: None,
+            threshold: None,
             weights_blake3: None,
         };
         let model = Model::new(config, recipe.seed, None, device)?;

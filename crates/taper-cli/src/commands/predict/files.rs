@@ -77,8 +77,8 @@ fn write<W: Write + Send>(
     texts: &mut Texts,
     console: &Console,
 ) -> Result<W> {
-    let classes = &predictor.config().class_names;
-    let mut writer = PredictionWriter::new(name, out, format, classes, !args.no_text)?;
+    let config = predictor.config();
+    let mut writer = PredictionWriter::new(name, out, format, config, !args.no_text)?;
     let bar = console.bar(0, "{spinner} {human_pos} rows, {per_sec}, {elapsed}");
     let mut written = 0_u64;
     for prediction in predictor.predict_stream(texts) {

@@ -135,7 +135,7 @@ impl<'a> Progress<'a> {
                 self.clear();
                 let message = format!(
                     "epoch {epoch}/{}  {}  loss {:.4}  accuracy {:.2} % ({}/{}; mean of batches \
-                     {:.2} %){}",
+                     {:.2} %){}{}",
                     self.epochs,
                     evaluation.split,
                     evaluation.loss,
@@ -143,6 +143,9 @@ impl<'a> Progress<'a> {
                     evaluation.correct,
                     evaluation.rows,
                     100.0 * evaluation.mean_batch_accuracy,
+                    evaluation
+                        .micro_f1
+                        .map_or_else(String::new, |f1| format!("  micro F1 {f1:.4}")),
                     if *best { "  best" } else { "" },
                 );
                 self.console.say(None, &message);
