@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Int64Type, Schema};
 use parquet::errors::ParquetError;
 
 use crate::error::{Error, Place, Result};
-use crate::layout::{UNSUPERVISED, shards};
+use crate::layout::{UNSUPERVISED, may_lack_labels, shards};
 use crate::read::{FileBatches, open};
 use crate::record::Record;
 use crate::schema::{HUGGINGFACE_KEY, class_names, metadata_value};
@@ -24,11 +24,11 @@ pub(crate) struct Footer {
 }
 
 /// Reads a file's footer and holds its columns to `text` string, `label` integer, `id` and `group`
-/// string (these two optional, and `label` too where the split goes without).
+/// string (these two optional, and `label` too where the split may go without).
 pub(crate) fn check_footer(path: &Path, split: &str) -> Result<Footer> {
     let builder = open(path)?;
     let schema = builder.schema();
-    let wants_label = split != UNSUPERVISED;
+    let wants_label = !may_lack_labels(split);
     check_column(path, schema, "text", true, is_string, "a column of strings")?;
     check_column(path, schema, "label", wants_label, DataType::is_integer, "a column of integers")?;
     check_column(path, schema, "id", false, is_string, "a column of strings")?;
@@ -49,7 +49,7 @@ pub(crate) fn is_corpus_like(splits: &[(String, Vec<PathBuf>)]) -> Result<bool> 
         };
         let builder = open(path)?;
         let label = builder.schema().field_with_name("label");
-        let fits = label.map_or(split == UNSUPERVISED, |field| field.data_type().is_integer());
+        let fits = label.map_or(may_lack_labels(split), |field| field.data_type().is_integer());
         if builder.schema().index_of("text").is_err() || !fits {
             return Ok(false);
         }
@@ -93,6 +93,8 @@ pub struct Records {
     /// Rows of the files before the current one: ids count through the split.
     earlier: u64,
     in_current: u64,
+    /// Whether the first row has a label, and where it stands: the others must be like it.
+    first: Option<(bool, Place)>,
 }
 
 impl std::fmt::Debug for Records {
@@ -109,7 +111,7 @@ impl std::fmt::Debug for Records {
 ///
 /// # Errors
 /// A missing shard, a file without rows or class names are told at once; a label that is missing
-/// (outside `unsupervised`) or outside the class names when its row is reached.
+/// (in a split where another row has one, in `train` and `validation`) or outside the class names when its row is reached.
 pub fn records(dir: &Path, split: &str) -> Result<Records> {
     let files = shards(dir, split)?;
     let classes = class_names_of(&[(split.to_owned(), files.clone())])?;
@@ -208,6 +210,7 @@ impl Records {
             ready: Vec::new().into_iter(),
             earlier: 0,
             in_current: 0,
+            first: None,
         }
     }
 
@@ -238,7 +241,7 @@ impl Records {
         }
     }
 
-    fn decode(&self, path: &Path, first: u64, batch: &RecordBatch) -> Result<Vec<Record>> {
+    fn decode(&mut self, path: &Path, first: u64, batch: &RecordBatch) -> Result<Vec<Record>> {
         let column = |name, kind| widen(path, first, batch, name, kind);
         let ids = column("id", &DataType::Utf8)?;
         let texts = column("text", &DataType::Utf8)?;
@@ -265,15 +268,24 @@ impl Records {
     }
 
     /// The Hub writes -1 where a label is withheld; a null says the same.
-    fn check_label(&self, path: &Path, row: u64, label: Option<i64>) -> Result<Option<u32>> {
+    fn check_label(&mut self, path: &Path, row: u64, label: Option<i64>) -> Result<Option<u32>> {
         let place = || Place::row(path, row);
+        let label = label.filter(|number| *number != -1);
+        if self.split != UNSUPERVISED {
+            let (labelled, first) = self.first.get_or_insert_with(|| (label.is_some(), place()));
+            let missing = match (*labelled, label) {
+                (true, None) => Some(place()),
+                (false, Some(_)) => Some(first.clone()),
+                (false, None) if !may_lack_labels(&self.split) => Some(place()),
+                _ => None,
+            };
+            if let Some(place) = missing {
+                let (split, classes) = (self.split.clone(), self.classes.clone());
+                return Err(Error::MissingLabel { place, split, classes });
+            }
+        }
         match label {
-            None | Some(-1) if self.split == UNSUPERVISED => Ok(None),
-            None | Some(-1) => Err(Error::MissingLabel {
-                place: place(),
-                split: self.split.clone(),
-                classes: self.classes.clone(),
-            }),
+            None => Ok(None),
             Some(number) => u32::try_from(number)
                 .ok()
                 .filter(|&class| (class as usize) < self.classes.len())

@@ -110,8 +110,8 @@ pub enum Error {
 
     /// A text without a label in a split that is labelled.
     #[error(
-        "{place} has no label, and the split `{split}` must be labelled{}; only the split \
-         `unsupervised` goes without",
+        "{place} has no label, and the split `{split}` must be labelled{}; `unsupervised` \
+         goes without, and a test split in which no row has one",
         if classes.is_empty() { String::new() } else { format!(" (one of {})", listed(classes)) }
     )]
     MissingLabel {
