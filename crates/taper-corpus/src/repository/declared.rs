@@ -32,7 +32,8 @@ struct Card {
 /// A configuration as it is declared.
 #[derive(Debug, Deserialize)]
 pub(super) struct Config {
-    config_name: Option<String>,
+    #[serde(rename = "config_name")]
+    name: Option<String>,
     data_files: Option<DataFiles>,
     data_dir: Option<String>,
     #[serde(default)]
@@ -103,7 +104,7 @@ pub(super) fn choose(
 ) -> Result<Option<(String, Splits)>, String> {
     let mut found: Vec<(&str, bool, Splits)> = Vec::new();
     for config in configs {
-        let name = config.config_name.as_deref().unwrap_or(DEFAULT);
+        let name = config.name.as_deref().unwrap_or(DEFAULT);
         let splits = config.splits(paths).map_err(|problem| {
             format!("its README declares the configuration `{name}` with {problem}")
         })?;
@@ -133,7 +134,7 @@ pub(super) fn choose(
 
 /// The names of all configurations that are declared.
 pub(super) fn names(configs: &[Config]) -> Vec<&str> {
-    configs.iter().map(|config| config.config_name.as_deref().unwrap_or(DEFAULT)).collect()
+    configs.iter().map(|config| config.name.as_deref().unwrap_or(DEFAULT)).collect()
 }
 
 impl Config {

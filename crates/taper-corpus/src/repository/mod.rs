@@ -133,7 +133,7 @@ impl HubDataset {
         let (chosen, splits) = if settings.files.is_empty() {
             let declared = match revision {
                 CONVERTED => Vec::new(),
-                _ => self.declared(config, &repo, &listing, &mut notes)?,
+                _ => declared_configs(config, &repo, &listing, &mut notes)?,
             };
             let (chosen, splits) = self
                 .configuration(&declared, &paths, &mut notes)
@@ -183,46 +183,6 @@ impl HubDataset {
         })
     }
 
-    /// What the README declares. One that cannot be had or read declares nothing, and a note says so.
-    fn declared(
-        &self,
-        config: &HubConfig,
-        repo: &HubRepo,
-        listing: &Listing,
-        notes: &mut Vec<String>,
-    ) -> Result<Vec<declared::Config>> {
-        let Some(listed) = listing.files.iter().find(|file| file.path == README) else {
-            return Ok(Vec::new());
-        };
-        let file = HubFile {
-            repo: repo.clone(),
-            revision: listing.commit.clone(),
-            path: README.to_owned(),
-            sha256: listed.sha256.clone(),
-        };
-        let found = match listed.bytes {
-            Some(0) => return Ok(Vec::new()),
-            Some(bytes) if bytes > declared::MOST => Err(format!("it has {bytes} bytes")),
-            _ if config.offline && in_cache(config, &file).is_none() => {
-                Err("it is not in the cache".to_owned())
-            }
-            _ => match fetch(config, &file, &mut |_, _| {}) {
-                Ok(path) => {
-                    let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-                    declared::configs(&String::from_utf8_lossy(&bytes))
-                }
-                Err(Error::Hub { problem, .. }) => Err(problem),
-                Err(error) => return Err(error),
-            },
-        };
-        Ok(found.unwrap_or_else(|problem| {
-            notes.push(format!(
-                "configurations are told by the paths of files: its {README} cannot be read ({problem})"
-            ));
-            Vec::new()
-        }))
-    }
-
     /// The files at a revision that must be there.
     fn list(&self, config: &HubConfig, repo: &HubRepo, revision: &str) -> Result<Listing> {
         if let Some(listing) = list(config, repo, revision)? {
@@ -258,6 +218,45 @@ impl HubDataset {
         let url = HubRepo::Dataset(self.id.clone()).page(config, revision);
         Error::Hub { url, problem }
     }
+}
+
+/// What the README declares. One that cannot be had or read declares nothing, and a note says so.
+fn declared_configs(
+    config: &HubConfig,
+    repo: &HubRepo,
+    listing: &Listing,
+    notes: &mut Vec<String>,
+) -> Result<Vec<declared::Config>> {
+    let Some(listed) = listing.files.iter().find(|file| file.path == README) else {
+        return Ok(Vec::new());
+    };
+    let file = HubFile {
+        repo: repo.clone(),
+        revision: listing.commit.clone(),
+        path: README.to_owned(),
+        sha256: listed.sha256.clone(),
+    };
+    let found = match listed.bytes {
+        Some(0) => return Ok(Vec::new()),
+        Some(bytes) if bytes > declared::MOST => Err(format!("it has {bytes} bytes")),
+        _ if config.offline && in_cache(config, &file).is_none() => {
+            Err("it is not in the cache".to_owned())
+        }
+        _ => match fetch(config, &file, &mut |_, _| {}) {
+            Ok(path) => {
+                let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+                declared::configs(&String::from_utf8_lossy(&bytes))
+            }
+            Err(Error::Hub { problem, .. }) => Err(problem),
+            Err(error) => return Err(error),
+        },
+    };
+    Ok(found.unwrap_or_else(|problem| {
+        notes.push(format!(
+            "configurations are told by the paths of files: its {README} cannot be read ({problem})"
+        ));
+        Vec::new()
+    }))
 }
 
 impl HubSelection {
