@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Int64Type, Schema};
 use parquet::errors::ParquetError;
 
 use crate::error::{Error, Place, Result};
-use crate::layout::{UNSUPERVISED, shards};
+use crate::layout::{UNSUPERVISED, may_lack_labels, shards};
 use crate::read::{FileBatches, open};
 use crate::record::Record;
 use crate::schema::{HUGGINGFACE_KEY, class_names, metadata_value};
@@ -24,12 +24,12 @@ pub(crate) struct Footer {
 }
 
 /// Reads a file's footer and holds its columns to `text` string, `label` integer, `id` and `group`
-/// string (these two optional, and `label` too where the split goes without). Where a text may have several
+/// string (these two optional, and `label` too where the split may go without). Where a text may have several
 /// labels, a list `labels` of integers stands in the place of `label`.
 pub(crate) fn check_footer(path: &Path, split: &str) -> Result<Footer> {
     let builder = open(path)?;
     let schema = builder.schema();
-    let wants_label = split != UNSUPERVISED && !has_label_lists(schema);
+    let wants_label = !may_lack_labels(split) && !has_label_lists(schema);
     check_column(path, schema, "text", true, is_string, "a column of strings")?;
     check_column(path, schema, "label", wants_label, DataType::is_integer, "a column of integers")?;
     check_column(path, schema, "id", false, is_string, "a column of strings")?;
@@ -50,7 +50,7 @@ pub(crate) fn is_corpus_like(splits: &[(String, Vec<PathBuf>)]) -> Result<bool> 
         };
         let builder = open(path)?;
         let label = builder.schema().field_with_name("label");
-        let fits = label.map_or(split == UNSUPERVISED, |field| field.data_type().is_integer());
+        let fits = label.map_or(may_lack_labels(split), |field| field.data_type().is_integer());
         if builder.schema().index_of("text").is_err() || !fits {
             return Ok(false);
         }
@@ -102,6 +102,8 @@ pub struct Records {
     /// Rows of the files before the current one: ids count through the split.
     earlier: u64,
     in_current: u64,
+    /// Whether the first row has a label, and where it stands: the others must be like it.
+    first: Option<(bool, Place)>,
 }
 
 impl std::fmt::Debug for Records {
@@ -118,7 +120,7 @@ impl std::fmt::Debug for Records {
 ///
 /// # Errors
 /// A missing shard, a file without rows or class names are told at once; a label that is missing
-/// (outside `unsupervised`) or outside the class names when its row is reached.
+/// (in a split where another row has one, in `train` and `validation`) or outside the class names when its row is reached.
 pub fn records(dir: &Path, split: &str) -> Result<Records> {
     let files = shards(dir, split)?;
     let classes = class_names_of(&[(split.to_owned(), files.clone())])?;
@@ -217,6 +219,7 @@ impl Records {
             ready: Vec::new().into_iter(),
             earlier: 0,
             in_current: 0,
+            first: None,
         }
     }
 
@@ -248,7 +251,7 @@ impl Records {
         }
     }
 
-    fn decode(&self, path: &Path, first: u64, batch: &RecordBatch) -> Result<Vec<Record>> {
+    fn decode(&mut self, path: &Path, first: u64, batch: &RecordBatch) -> Result<Vec<Record>> {
         let column = |name, kind| widen(path, first, batch, name, kind);
         let ids = column("id", &DataType::Utf8)?;
         let texts = column("text", &DataType::Utf8)?;
@@ -284,50 +287,67 @@ impl Records {
         Ok(records)
     }
 
+    /// The labels of a row that may have several; `None` where the list is null.
     fn check_labels(
-        &self,
+        &mut self,
         path: &Path,
         row: u64,
         lists: &ArrayRef,
         index: usize,
     ) -> Result<Option<Vec<u32>>> {
         let lists = lists.as_list::<i32>();
+        let place = || Place::row(path, row);
+        self.check_presence(lists.is_valid(index), place)?;
         if lists.is_null(index) {
-            return self.check_label(path, row, None).map(|_| None);
+            return Ok(None);
         }
         let list = lists.value(index);
         let numbers = list.as_primitive::<Int64Type>().iter();
         let label = |number: Option<i64>| {
-            let label = self.check_label(path, row, Some(number.unwrap_or(i64::MAX)))?;
-            let problem = || "a list with no label in it at one place".to_owned();
-            label.ok_or_else(|| Error::Malformed {
-                place: Place::row(path, row),
-                problem: problem(),
-            })
+            let problem = "a list with no label in it at one place".to_owned();
+            let number = number.ok_or_else(|| Error::Malformed { place: place(), problem })?;
+            self.class(number, place)
         };
         numbers.map(label).collect::<Result<_>>().map(Some)
     }
 
     /// The Hub writes -1 where a label is withheld; a null says the same.
-    fn check_label(&self, path: &Path, row: u64, label: Option<i64>) -> Result<Option<u32>> {
+    fn check_label(&mut self, path: &Path, row: u64, label: Option<i64>) -> Result<Option<u32>> {
         let place = || Place::row(path, row);
-        match label {
-            None | Some(-1) if self.split == UNSUPERVISED => Ok(None),
-            None | Some(-1) => Err(Error::MissingLabel {
-                place: place(),
-                split: self.split.clone(),
-                classes: self.classes.clone(),
-            }),
-            Some(number) => u32::try_from(number)
-                .ok()
-                .filter(|&class| (class as usize) < self.classes.len())
-                .map(Some)
-                .ok_or_else(|| Error::UnknownLabel {
-                    place: place(),
-                    found: number.to_string(),
-                    classes: self.classes.clone(),
-                }),
+        let label = label.filter(|number| *number != -1);
+        self.check_presence(label.is_some(), place)?;
+        label.map(|number| self.class(number, place)).transpose()
+    }
+
+    /// A split has labels in all rows or, where it may lack them, in none.
+    fn check_presence(&mut self, labelled: bool, place: impl Fn() -> Place) -> Result<()> {
+        if self.split == UNSUPERVISED {
+            return Ok(());
         }
+        let (expected, first) = self.first.get_or_insert_with(|| (labelled, place()));
+        let missing = match (*expected, labelled) {
+            (true, false) => Some(place()),
+            (false, true) => Some(first.clone()),
+            (false, false) if !may_lack_labels(&self.split) => Some(place()),
+            _ => None,
+        };
+        match missing {
+            None => Ok(()),
+            Some(place) => {
+                let (split, classes) = (self.split.clone(), self.classes.clone());
+                Err(Error::MissingLabel { place, split, classes })
+            }
+        }
+    }
+
+    fn class(&self, number: i64, place: impl Fn() -> Place) -> Result<u32> {
+        u32::try_from(number).ok().filter(|&class| (class as usize) < self.classes.len()).ok_or_else(
+            || Error::UnknownLabel {
+                place: place(),
+                found: number.to_string(),
+                classes: self.classes.clone(),
+            },
+        )
     }
 }
 

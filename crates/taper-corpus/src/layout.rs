@@ -9,6 +9,11 @@ use crate::error::{Error, Result};
 /// The split that goes without labels.
 pub const UNSUPERVISED: &str = "unsupervised";
 
+/// Whether no row of a split needs a label, as long as none has one: a model neither learns from it nor is chosen by it.
+pub(crate) fn may_lack_labels(split: &str) -> bool {
+    !matches!(split, "train" | "validation")
+}
+
 /// The splits whose order is fixed; any other follows in alphabetical order.
 const ORDER: [&str; 4] = ["train", "validation", "test", UNSUPERVISED];
 

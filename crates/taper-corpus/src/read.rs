@@ -11,10 +11,20 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use parquet::errors::ParquetError;
 
 use crate::error::{Error, Place, Result};
+use crate::input::{FREE_BYTES, archive};
+use crate::settings::Limits;
 
-/// Opens a file up to its footer, which holds schema, metadata and row count.
+/// Opens a file up to its footer, which holds schema, metadata and row count. The member of an archive is unpacked first,
+/// to a file without a name.
 pub(crate) fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
+    let file = match archive::within(path) {
+        Some((zip, member)) => {
+            let member = archive::open(&zip, &member)?;
+            let most = member.packed.saturating_mul(Limits::default().expansion).max(FREE_BYTES);
+            archive::unpack(path, member, most)?
+        }
+        None => File::open(path).map_err(Error::io("open", path))?,
+    };
     let size = file.metadata().map_err(Error::io("open", path))?.len();
     if size == 0 {
         return Err(Error::Empty { place: Place::file(path) });

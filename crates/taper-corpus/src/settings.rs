@@ -39,7 +39,7 @@ pub enum OnError {
 pub struct ColumnSettings {
     /// The text: one column, or several that are joined by a line break in this order. Empty: detected.
     pub text: Vec<String>,
-    /// The class. Detected where not given; only the split `unsupervised` can go without.
+    /// The class. Detected where not given; the split `unsupervised` can go without, and a test split.
     pub label: Option<String>,
     /// What rows share that must not straddle a split; a column called `group` where not given.
     pub group: Option<String>,

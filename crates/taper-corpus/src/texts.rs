@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Place, Position, Result};
 use crate::format::{DataFile, LabelUse, Reading, Row, Rows, detect, every_line};
-use crate::input::Input;
+use crate::input::{Input, archive};
 use crate::settings::{OnError, SourceSettings};
 
 /// A text of a file.
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Texts {
 }
 
 impl Texts {
-    /// Opens a file of any format but a folder per class. Format, columns and dialect are detected as
+    /// Opens a file of any format but a folder per class; of a zip archive its only file. Format, columns and dialect are detected as
     /// [`Source::open_with`](crate::Source::open_with) does it, or told; splits and classes do not matter.
     ///
     /// # Errors
@@ -70,6 +70,7 @@ impl Texts {
             let found = "it is a folder; name one of its files".to_owned();
             return Err(Error::NotASource { path: path.to_owned(), found });
         }
+        let path = &within_archive(path)?;
         let detected = detect(path, settings)?;
         let rows = if detected.reading == Reading::Text {
             every_line(Input::open(path, &settings.limits)?, &settings.limits)
@@ -130,6 +131,23 @@ impl Texts {
 
     fn place(&self, position: Option<Position>) -> Place {
         Place { position, ..Place::file(&self.path) }
+    }
+}
+
+/// The one member of a zip archive; any other file is itself.
+fn within_archive(path: &Path) -> Result<PathBuf> {
+    if !archive::is_zip(path) {
+        return Ok(path.to_owned());
+    }
+    let mut members = archive::members(path)?;
+    match (members.pop(), members.len()) {
+        (Some(only), 0) => Ok(only),
+        (last, others) => Err(Error::NotASource {
+            path: path.to_owned(),
+            found: last.map_or("an archive without a file".to_owned(), |last| {
+                format!("an archive of {} files; name one, as in `{}`", others + 1, last.display())
+            }),
+        }),
     }
 }
 

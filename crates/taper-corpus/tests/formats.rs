@@ -12,8 +12,8 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 use taper_corpus::{
-    ColumnSettings, ContentFingerprint, CorpusWriter, DialectSettings, Format, Record, Source,
-    SourceSettings,
+    ColumnSettings, ContentFingerprint, CorpusWriter, DialectSettings, Format, OnError, Record,
+    Source, SourceSettings,
 };
 
 type Row = (String, &'static str);
@@ -391,4 +391,71 @@ fn columns_and_dialects_are_detected() {
     let plan = plan("h.odd", "text~label\n\"x~y\n", &told);
     assert!(plan.contains("`~` between fields, nothing quoted, without a header"), "{plan}");
     assert!(plan.contains("row      train  [label]  text\nrow      train  [y]  \"x\n"), "{plan}");
+}
+
+/// As competitions and benchmarks hand it out: the labels of `test` are withheld.
+#[test]
+fn a_test_split_without_labels_is_kept_without() {
+    let train = "id,text,label\n1,good,pos\n2,bad,neg\n";
+    for (test, ids) in [
+        ("id,text,label\n3,new,\n4,newer,\n", ["3", "4"]),
+        ("id,text\n3,new\n4,newer\n", ["3", "4"]),
+        ("text,label\nnew,\nnewer,\n", ["test/0", "test/1"]),
+        ("text\nnew\nnewer\n", ["test/0", "test/1"]),
+    ] {
+        for on_error in [OnError::Stop, OnError::Skip] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join("train.csv"), train).unwrap();
+            fs::write(dir.path().join("test.csv"), test).unwrap();
+            let mut settings = SourceSettings { on_error, ..SourceSettings::default() };
+            settings.columns.label = Some("label".to_owned());
+            let source = Source::open_with(dir.path(), &settings).unwrap();
+            let plan = source.plan(3).unwrap().to_string();
+            assert!(plan.contains("the split `test` begins without a label"), "{plan}");
+            let mut found = Vec::new();
+            let read = source.for_each_rejecting(
+                &mut |split, record| {
+                    found.push((split.to_owned(), record.id, record.label));
+                    Ok(())
+                },
+                &mut |row| panic!("{row:?}"),
+            );
+            read.unwrap();
+            let test = ids.map(|id| ("test".to_owned(), id.to_owned(), None));
+            assert_eq!(found[2..], test, "{test:?}");
+            assert_eq!(source.class_names().unwrap(), ["pos", "neg"]);
+        }
+    }
+}
+
+#[test]
+fn a_test_split_with_some_labels_needs_them_all() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("train.csv"), "text,label\ngood,pos\nbad,neg\n").unwrap();
+    let test = dir.path().join("test.csv");
+    fs::write(&test, "text,label\nnew,\nnewer,pos\nnewest,\n").unwrap();
+    let source = Source::open(dir.path()).unwrap();
+    let error = source.class_names().unwrap_err().to_string();
+    assert!(error.contains("test.csv, line 2 has no label"), "{error}");
+
+    let skip = SourceSettings { on_error: OnError::Skip, ..SourceSettings::default() };
+    let source = Source::open_with(dir.path(), &skip).unwrap();
+    let (mut kept, mut rejected) = (Vec::new(), 0);
+    let read = source.for_each_rejecting(
+        &mut |_, record| {
+            kept.push(record.text);
+            Ok(())
+        },
+        &mut |_| {
+            rejected += 1;
+            Ok(())
+        },
+    );
+    read.unwrap();
+    assert_eq!((kept.join(" "), rejected), ("good bad newer".to_owned(), 2));
+
+    // The splits that a model learns from, or is chosen by, are labelled.
+    fs::write(dir.path().join("validation.csv"), "text\nnew\n").unwrap();
+    let error = Source::open(dir.path()).unwrap().plan(1).unwrap_err().to_string();
+    assert!(error.contains("that is known to hold the label"), "{error}");
 }

@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 
 mod align;
+mod chunk;
 mod count;
 mod encode;
 mod error;

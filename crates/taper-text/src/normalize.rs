@@ -4,9 +4,8 @@
 //! direct function, which keeps no alignments and is several times faster. Tests hold them equal.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
 
-use regex::Regex;
+use memchr::memchr_iter;
 use tokenizers::NormalizerWrapper;
 use tokenizers::normalizers::replace::{Replace, ReplacePattern};
 use tokenizers::normalizers::{Lowercase, NFC, Sequence};
@@ -18,8 +17,6 @@ use crate::error::{Error, Result};
 ///
 /// Written so that no two repetitions meet: a backtracking engine reads it in linear time too.
 const BREAK: &str = r"<[ \t\r\n]*(?:/[ \t\r\n]*)?[bB][rR][ \t\r\n]*(?:/[ \t\r\n]*)?>";
-
-static BREAK_REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(BREAK).ok());
 
 /// What is done to a text before it is cut: NFC always, `<br />` becomes a line break always, case by choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,12 +34,10 @@ impl Normalization {
     /// ```
     pub fn apply<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut text = Cow::Borrowed(text);
-        if !text.is_ascii() && !text.chars().all(is_settled) {
+        if may_be_unsettled(&text) && !text.chars().all(is_settled) {
             text = Cow::Owned(text.nfc().map(|(character, _)| character).collect());
         }
-        if let Some(regex) = BREAK_REGEX.as_ref()
-            && let Cow::Owned(replaced) = regex.replace_all(&text, "\n")
-        {
+        if let Some(replaced) = without_breaks(&text) {
             text = Cow::Owned(replaced);
         }
         if self.lowercase {
@@ -69,6 +64,43 @@ pub(crate) fn lowercase(text: &str) -> String {
         return text.to_ascii_lowercase();
     }
     text.chars().flat_map(char::to_lowercase).collect()
+}
+
+/// The text with a line break for each [`BREAK`]; `None` where there is none.
+fn without_breaks(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let mut replaced: Option<String> = None;
+    let mut kept = 0;
+    for start in memchr_iter(b'<', bytes) {
+        if let Some(width) = break_width(&bytes[start..]) {
+            let replaced = replaced.get_or_insert_with(|| String::with_capacity(text.len()));
+            replaced.push_str(&text[kept..start]);
+            replaced.push('\n');
+            kept = start + width;
+        }
+    }
+    replaced.map(|replaced| replaced + &text[kept..])
+}
+
+/// The bytes of the [`BREAK`] that a text starts with.
+fn break_width(text: &[u8]) -> Option<usize> {
+    let rest = blank(text.strip_prefix(b"<")?);
+    let rest = blank(rest.strip_prefix(b"/").unwrap_or(rest));
+    let [b'b' | b'B', b'r' | b'R', rest @ ..] = rest else { return None };
+    let rest = blank(rest);
+    let rest = blank(rest.strip_prefix(b"/").unwrap_or(rest)).strip_prefix(b">")?;
+    Some(text.len() - rest.len())
+}
+
+/// What follows the blanks.
+fn blank(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
+    &text[blanks.count()..]
+}
+
+/// Whether a text holds characters from U+0300 on, which are those written with a byte from 0xcc on.
+fn may_be_unsettled(text: &str) -> bool {
+    text.bytes().fold(0, u8::max) >= 0xcc
 }
 
 /// Characters that NFC leaves alone whatever stands beside them: before the first combining mark, and dashes and quotes.
@@ -115,7 +147,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_direct_path_equals_the_portable_one(text in "(\\PC|<br ?/?>|[a\u{301}\u{327}Å\u{1100}\u{1161}Σİ\r\n]){0,40}", lowercase: bool) {
+        fn the_direct_path_equals_the_portable_one(text in "(\\PC|<br ?/?>|[<>/bBrR \t\n]|< ?/? ?[bB]r|[a\u{301}\u{327}Å\u{1100}\u{1161}Σİ\r\n]){0,40}", lowercase: bool) {
             let normalization = Normalization { lowercase };
             prop_assert_eq!(normalization.apply(&text).into_owned(), portable(normalization, &text));
         }

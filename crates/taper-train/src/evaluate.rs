@@ -166,7 +166,10 @@ impl<'a> Labelled<'a> {
         if rows.is_empty() {
             return Err(Error::Dataset {
                 dataset: format!("split `{name}`"),
-                message: format!("{} texts and no label among them", split.len()),
+                message: format!(
+                    "{} texts and no label among them: they can be predicted, not evaluated",
+                    split.len()
+                ),
             });
         }
         Ok(Self { split, rows })

@@ -306,8 +306,17 @@ impl Manifest {
     /// If not: with what to set instead.
     pub fn check_evaluation(&self, recipe: &Recipe) -> Result<()> {
         let wanted = recipe.train.evaluate_on.split();
-        if self.splits.get(wanted).is_some_and(|split| split.rows > 0) {
-            return Ok(());
+        match self.splits.get(wanted).filter(|split| split.rows > 0) {
+            Some(split) if split.unlabelled == split.rows => {
+                let message = format!(
+                    "`train.evaluate_on` is \"{wanted}\", but none of the {} texts of that split has a label: they can be \
+                     predicted, not evaluated on; evaluate on \"validation\"",
+                    split.rows
+                );
+                return Err(Error::Dataset { dataset: self.dataset.clone(), message });
+            }
+            Some(_) => return Ok(()),
+            None => {}
         }
         let advice = if wanted == "test" {
             "evaluate on \"validation\""

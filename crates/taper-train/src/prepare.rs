@@ -120,8 +120,11 @@ impl Preparation<'_> {
 
     fn corpus(&mut self, dataset: &Dataset) -> Result<()> {
         let texts = Texts::find(dataset, self.recipe, self.events)?;
-        if let Texts::Open(source @ Source::Files(_), _) = &texts {
-            (self.events)(PrepareEvent::Plan(Box::new(source.plan(0)?)));
+        if let Texts::Open(source, _) = &texts {
+            let plan = source.plan(0)?;
+            if matches!(source, Source::Files(_)) || !plan.notes.is_empty() {
+                (self.events)(PrepareEvent::Plan(Box::new(plan)));
+            }
         }
         self.workspace.set_origin(texts.origin());
         let identity = texts.identity()?;

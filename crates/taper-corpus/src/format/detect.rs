@@ -16,7 +16,7 @@ use super::dialect::{self, Look};
 use super::pick::is_usual;
 use super::{Reading, fasttext, jsonl, parquet, trec};
 use crate::error::{Error, Place, Result};
-use crate::input::Input;
+use crate::input::{Input, archive};
 use crate::settings::{ColumnSettings, Format, SourceSettings};
 
 /// Bytes that are looked at.
@@ -110,8 +110,9 @@ fn format_of(
     if start.starts_with(b"[") && extension.starts_with("json") {
         return Err(not_one(path, "a JSON list; write an object a line (`jq -c .[]`)"));
     }
-    if sample.starts_with(b"PK\x03\x04") {
-        return Err(not_one(path, "a zip file; unpack it first"));
+    if sample.starts_with(archive::MARK) {
+        let found = "a zip archive; open it by itself, or name its file as in `FILE.zip/train.csv`";
+        return Err(not_one(path, found));
     }
     if start.starts_with(fasttext::PREFIX.as_bytes()) {
         return Ok(Format::FastText);

@@ -38,6 +38,11 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
+    /// Whether it is known which labels it has, though it may have none of several.
+    pub(crate) fn is_labelled(&self) -> bool {
+        self.label.is_some() || self.labels.is_some()
+    }
+
     /// Its label as it is written, or its labels in one line.
     pub(crate) fn words(&self) -> Option<String> {
         self.label.clone().or_else(|| Some(self.labels.as_ref()?.join(" | ")))

@@ -49,6 +49,8 @@ pub(super) fn is_usual(name: &str) -> bool {
 pub(crate) enum LabelUse {
     /// Each row needs one.
     Required,
+    /// A file may go without the column; else it is found as where each row needs one.
+    Expected,
     /// It is read where there is one.
     Optional,
     /// Texts are to be predicted: neither label nor group is looked at, whatever stands there.
@@ -90,7 +92,10 @@ pub(crate) fn pick(
     let find = |column: &String| find(path, names, column);
     let mut picks = Picks {
         text: told.text.iter().map(find).collect::<Result<_>>()?,
-        label: told.label.as_ref().map(find).transpose()?,
+        label: match told.label.as_ref().map(find).transpose() {
+            Err(Error::MissingColumn { .. }) if label != LabelUse::Required => None,
+            found => found?,
+        },
         group: told.group.as_ref().map(find).transpose()?,
         id: told.id.as_ref().map(find).transpose()?,
     };
@@ -117,7 +122,9 @@ pub(crate) fn pick(
     match (picks.text.as_slice(), picks.label, names.len()) {
         ([], None, 1) => picks.text.push(0),
         ([], Some(label), 2) if free(1 - label) => picks.text.push(1 - label),
-        ([text], None, 2) if label == LabelUse::Required && free(1 - text) => {
+        ([text], None, 2)
+            if matches!(label, LabelUse::Required | LabelUse::Expected) && free(1 - text) =>
+        {
             picks.label = Some(1 - text);
         }
         _ => {}

@@ -1,4 +1,5 @@
-//! A file's bytes, whatever it is packed in: gzip or Zstandard by its first bytes, not by its name.
+//! A file's bytes, whatever it is packed in: gzip or Zstandard by its first bytes, not by its name; or a member of a zip
+//! archive, which may be packed once more.
 //!
 //! ```text
 //! 1f 8b            gzip (several members count as one)
@@ -7,6 +8,7 @@
 //! ff fe | fe ff    UTF-16's (or UTF-32's): refused
 //! ```
 
+pub(crate) mod archive;
 mod frame;
 
 use std::fs::File;
@@ -23,7 +25,7 @@ use crate::settings::Limits;
 const BUFFER: usize = 1 << 17;
 
 /// Up to here any ratio is fine: small files of repeated rows pack very well.
-const FREE_BYTES: u64 = 64 << 20;
+pub(crate) const FREE_BYTES: u64 = 64 << 20;
 
 /// The largest window a Zstandard file may ask for: 128 MiB, the default of its own tool.
 const ZSTD_WINDOW_LOG: u32 = 27;
@@ -34,6 +36,8 @@ pub(crate) enum Packing {
     Plain,
     Gzip,
     Zstd,
+    /// Nothing but a zip archive's member.
+    Member,
 }
 
 /// A file's unpacked bytes, without their byte-order mark.
@@ -47,18 +51,24 @@ impl Input {
     /// # Errors
     /// An empty file; UTF-16, by its byte-order mark.
     pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Self> {
+        if let Some((archive, member)) = archive::within(path) {
+            let member = archive::open(&archive, &member)?;
+            let most = member.packed.saturating_mul(limits.expansion);
+            return Self::unpacked(path, Packing::Member, member.content, most);
+        }
         let file = File::open(path).map_err(Error::io("open", path))?;
         let size = file.metadata().map_err(Error::io("open", path))?.len();
-        Self::unpacked(path, Box::new(file), size.saturating_mul(limits.expansion))
+        let most = size.saturating_mul(limits.expansion);
+        Self::unpacked(path, Packing::Plain, Box::new(file), most)
     }
 
     /// A stream that is no file; `name` is what errors call it.
     pub(crate) fn stream(name: &Path, reader: Box<dyn Read>) -> Result<Self> {
-        Self::unpacked(name, reader, u64::MAX)
+        Self::unpacked(name, Packing::Plain, reader, u64::MAX)
     }
 
-    /// Gives no more than `most` bytes where they are packed.
-    fn unpacked(path: &Path, reader: Box<dyn Read>, most: u64) -> Result<Self> {
+    /// Gives no more than `most` bytes where they are packed; `outer` is what the reader already unpacks.
+    fn unpacked(path: &Path, outer: Packing, reader: Box<dyn Read>, most: u64) -> Result<Self> {
         let mut file = BufReader::with_capacity(BUFFER, reader);
         let start = file.fill_buf().map_err(Error::io("read", path))?;
         let (packing, reader): (_, Box<dyn Read>) = match start {
@@ -70,7 +80,7 @@ impl Input {
                 decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(Error::io("unpack", path))?;
                 (Packing::Zstd, Box::new(decoder))
             }
-            _ => (Packing::Plain, Box::new(file)),
+            _ => (outer, Box::new(file)),
         };
         let most = match packing {
             Packing::Plain => u64::MAX,
@@ -135,13 +145,7 @@ impl Input {
         let place = Place::file(&self.path);
         let place = if line == 0 { place } else { place.at_line(line) };
         if let Some(Bomb { most }) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
-            return Error::TooLarge {
-                place,
-                found: "unpacks to".to_owned(),
-                limit: format!(
-                    "{most} bytes, many times its size; unpack it first if it is meant to"
-                ),
-            };
+            return archive::too_large(place, *most);
         }
         if self.packing == Packing::Plain || error.raw_os_error().is_some() {
             return Error::io("read", &self.path)(error);

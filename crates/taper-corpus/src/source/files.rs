@@ -4,26 +4,28 @@
 //! learned from the first split (`train`, where there is one); the second time they are handed out. What
 //! is kept between the two are class names and counts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use crate::error::{Error, Place, Position, Result};
+use crate::error::{Error, Place, Result};
 use crate::format::{
     BadRow, DataFile, LabelUse, Raw, Reading, Row, check_several, class_names, detect,
 };
 use crate::labels::Labels;
-use crate::layout::{UNSUPERVISED, split_rank};
+use crate::layout::{UNSUPERVISED, may_lack_labels, split_rank};
 use crate::record::Record;
 use crate::reject::Rejected;
 use crate::settings::{ColumnSettings, OnError, SourceSettings};
 use crate::source::find::{self, Found};
+use crate::source::seen::{BAD, Seen, framed, hash};
 use crate::source::{Reject, Visit};
 
 /// Files of labelled texts: CSV and its kin, JSON lines, Parquet, fastText's and TREC's lines, plain
 /// text, or a folder per class.
 ///
-/// Splits come in the order train, validation, test, unsupervised, others. The row of a split that has
+/// Splits come in the order train, validation, test, unsupervised, others. Each row has a label, but for those of
+/// `unsupervised`, and of a split other than train and validation in which no row has one. The row of a split that has
 /// no `id` is called by its place, `train/17`; the text of a class folder `train/CLASS/FILE`.
 #[derive(Debug, Clone)]
 pub struct FileSource {
@@ -38,6 +40,8 @@ pub struct FileSource {
 #[derive(Debug)]
 struct Survey {
     labels: Labels,
+    /// The splits in which a row has a label: there each row needs one.
+    labelled: BTreeSet<String>,
     records: String,
 }
 
@@ -70,7 +74,11 @@ impl FileSource {
                 names: detected.names.clone(),
                 columns: detected.columns.clone(),
                 header_told: settings.dialect.header == Some(true),
-                label: if split == UNSUPERVISED { LabelUse::Optional } else { LabelUse::Required },
+                label: match split.as_str() {
+                    UNSUPERVISED => LabelUse::Optional,
+                    split if may_lack_labels(split) => LabelUse::Expected,
+                    _ => LabelUse::Required,
+                },
                 separator: settings.label_separator.clone(),
             };
             add(&split, file);
@@ -144,6 +152,10 @@ impl FileSource {
                 }
             };
             let id = hash(&mut records, &seen, &raw);
+            if !raw.is_labelled() && survey.labelled.contains(seen.split) {
+                let error = self.missing_label(seen.split, seen.place());
+                return self.refuse(&seen, BadRow { error, content: raw.text }, reject);
+            }
             match numbers(&survey.labels, &raw, || seen.place()) {
                 Ok((label, labels)) => {
                     let Raw { text, group, .. } = raw;
@@ -170,6 +182,8 @@ impl FileSource {
         let mut records = blake3::Hasher::new();
         let (mut accepted, mut settled) = (0_u64, false);
         let mut first_problem: Option<String> = None;
+        let mut labelled = BTreeSet::new();
+        let mut unlabelled: BTreeMap<String, Place> = BTreeMap::new();
         let first = self.splits.first().map_or("", |split| split.0.as_str());
         self.rows(&mut |mut seen| {
             let raw = match std::mem::replace(&mut seen.raw, Ok(Raw::default())) {
@@ -186,6 +200,15 @@ impl FileSource {
                 settled = true;
             }
             let place = || seen.place();
+            if seen.split != UNSUPERVISED {
+                if raw.is_labelled() {
+                    if !labelled.contains(seen.split) {
+                        labelled.insert(seen.split.to_owned());
+                    }
+                } else if !unlabelled.contains_key(seen.split) {
+                    unlabelled.insert(seen.split.to_owned(), place());
+                }
+            }
             let known = match (&raw.label, &raw.labels) {
                 _ if settled => numbers(&labels, &raw, place).map(|_| ()),
                 (Some(label), _) => labels.learn(label, place),
@@ -203,6 +226,10 @@ impl FileSource {
         if !settled {
             labels.settle();
         }
+        let mixed = unlabelled.into_iter().find(|(split, _)| labelled.contains(split));
+        if let Some((split, place)) = mixed.filter(|_| self.settings.on_error == OnError::Stop) {
+            return Err(self.missing_label(&split, place));
+        }
         if accepted == 0 {
             let (place, split) = (Place::file(&self.root), Some(first.to_owned()));
             if let Some(problem) = first_problem {
@@ -213,7 +240,7 @@ impl FileSource {
             return Err(Error::NoRows { place, split });
         }
         let records = records.finalize().to_hex().to_string();
-        Ok(self.survey.get_or_init(|| Survey { labels, records }))
+        Ok(self.survey.get_or_init(|| Survey { labels, labelled, records }))
     }
 
     /// Hands out every row, in order, and no other than those of a text that can be used.
@@ -290,12 +317,24 @@ impl FileSource {
                 problem: "the text holds a NUL byte; is it UTF-16, or no text?".to_owned(),
             });
         }
-        let unlabelled = raw.label.is_none() && raw.labels.is_none();
-        (unlabelled && seen.split != UNSUPERVISED).then(|| Error::MissingLabel {
-            place: seen.place(),
-            split: seen.split.to_owned(),
-            classes: self.settings.label_names.clone(),
-        })
+        let missing = !raw.is_labelled() && !may_lack_labels(seen.split);
+        missing.then(|| self.missing_label(seen.split, seen.place()))
+    }
+
+    fn missing_label(&self, split: &str, place: Place) -> Error {
+        let (split, classes) = (split.to_owned(), self.settings.label_names.clone());
+        Error::MissingLabel { place, split, classes }
+    }
+
+    /// The splits in which the first row has no label, `unsupervised` aside.
+    pub(super) fn without_labels(&self) -> Result<Vec<&str>> {
+        let mut without = Vec::new();
+        for (split, files) in self.splits.iter().filter(|(split, _)| may_lack_labels(split)) {
+            let Some(file) = files.first().filter(|_| split != UNSUPERVISED) else { continue };
+            let first = file.open(&self.settings.limits)?.next()?.and_then(|row| row.raw.ok());
+            without.extend(first.filter(|raw| !raw.is_labelled()).map(|_| split.as_str()));
+        }
+        Ok(without)
     }
 
     fn refuse(&self, seen: &Seen<'_>, bad: BadRow, reject: &mut Reject<'_>) -> Result<()> {
@@ -309,49 +348,6 @@ impl FileSource {
     }
 }
 
-/// What stands in the fingerprint for a row that is passed over.
-const BAD: &[u8] = b"a row that is not as it should be";
-
-/// A row on its way.
-struct Seen<'a> {
-    split: &'a str,
-    /// Its place in the split, from 0.
-    number: u64,
-    path: &'a Path,
-    /// Whether it is the file of a class folder.
-    folder: bool,
-    position: Option<Position>,
-    raw: Result<Raw, Box<BadRow>>,
-}
-
-impl Seen<'_> {
-    fn place(&self) -> Place {
-        Place { position: self.position, ..Place::file(self.path) }
-    }
-}
-
-/// Adds a row, and gives its id.
-fn hash(hasher: &mut blake3::Hasher, seen: &Seen<'_>, raw: &Raw) -> String {
-    let id = match &raw.id {
-        Some(id) if seen.folder => format!("{}/{id}", seen.split),
-        Some(id) => id.clone(),
-        None => format!("{}/{}", seen.split, seen.number),
-    };
-    framed(hasher, seen.split);
-    framed(hasher, &id);
-    framed(hasher, &raw.text);
-    for word in [&raw.label, &raw.group] {
-        hasher.update(&[u8::from(word.is_some())]);
-        framed(hasher, word.as_deref().unwrap_or(""));
-    }
-    if let Some(labels) = &raw.labels {
-        hasher.update(b"labels");
-        hasher.update(&(labels.len() as u64).to_le_bytes());
-        labels.iter().for_each(|label| framed(hasher, label));
-    }
-    id
-}
-
 /// The number of a row's label, or those of its labels.
 fn numbers(
     labels: &Labels,
@@ -361,12 +357,6 @@ fn numbers(
     let one = raw.label.as_ref().map(|label| labels.number(label, place)).transpose()?;
     let several = raw.labels.as_ref().map(|words| labels.numbers(words, place)).transpose()?;
     Ok((one, several))
-}
-
-/// The length goes first, so that no two rows share a byte string.
-fn framed(hasher: &mut blake3::Hasher, text: &str) {
-    hasher.update(&(text.len() as u64).to_le_bytes());
-    hasher.update(text.as_bytes());
 }
 
 /// The class names that Parquet files bring.

@@ -6,6 +6,8 @@
 //! a folder of files       by a word in each name: train | test | validation, valid, val, dev |
 //!                         unsupervised, unsup, unlabelled, unlabeled. Where some names have such a word,
 //!                         the others are passed over; where none has, all are `train`
+//! a zip archive           as a folder of files; a word may stand in a member's folder too; a single member is
+//!                         data whatever it is called
 //! a folder of folders     with such words as names: splits, of files or of classes; else classes
 //! ```
 
@@ -17,6 +19,7 @@ use glob::{MatchOptions, Pattern};
 
 use crate::error::{Error, Place, Result};
 use crate::format::{class_folders, extension};
+use crate::input::archive;
 use crate::layout::{check_split_name, split_in, split_of};
 use crate::settings::{Format, SourceSettings};
 
@@ -41,7 +44,11 @@ pub(super) fn find(path: &Path, settings: &SourceSettings) -> Result<Found> {
     }
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => folder(path, settings),
+        Ok(_) if archive::is_zip(path) => zip(path),
         Ok(_) => Ok(Found { files: vec![(None, path.to_owned())], ..Found::default() }),
+        Err(_) if archive::within(path).is_some() => {
+            Ok(Found { files: vec![(None, path.to_owned())], ..Found::default() })
+        }
         Err(error) if is_pattern(path) => {
             let files = matches(path)?;
             if files.is_empty() { Err(Error::io("open", path)(error)) } else { Ok(by_name(files)) }
@@ -61,8 +68,11 @@ fn told(root: &Path, told: &BTreeMap<String, Vec<String>>) -> Result<Found> {
         check_split_name(split)?;
         for pattern in patterns {
             let path = root.join(pattern);
-            let files =
-                if path.is_file() { vec![path] } else { matches(&escaped(root).join(pattern))? };
+            let files = match () {
+                () if archive::is_file(&path) => vec![path],
+                () if archive::is_zip(root) => members_like(root, pattern)?,
+                () => matches(&escaped(root).join(pattern))?,
+            };
             if files.is_empty() {
                 return Err(Error::NotASource {
                     path: root.to_owned(),
@@ -81,6 +91,41 @@ fn told(root: &Path, told: &BTreeMap<String, Vec<String>>) -> Result<Found> {
         });
     }
     Ok(found)
+}
+
+/// The members of an archive that match.
+fn members_like(root: &Path, pattern: &str) -> Result<Vec<PathBuf>> {
+    let wrong = |error| Error::Settings { key: "files", problem: format!("`{pattern}`: {error}") };
+    let wanted = Pattern::new(pattern).map_err(wrong)?;
+    let mut members = archive::members(root)?;
+    members.retain(|path| path.strip_prefix(root).is_ok_and(|name| wanted.matches_path(name)));
+    Ok(members)
+}
+
+/// The members of an archive that are data.
+fn zip(path: &Path) -> Result<Found> {
+    let members = archive::members(path)?;
+    if let [only] = members.as_slice() {
+        return Ok(Found { files: vec![(None, only.clone())], ..Found::default() });
+    }
+    let within = |member: &Path| member.strip_prefix(path).map(Path::to_owned).unwrap_or_default();
+    let split = |member: &Path| {
+        let words = || member.iter().filter_map(|part| split_in(Path::new(part)));
+        split_in(member).or_else(|| words().next())
+    };
+    let (data, rest): (Vec<PathBuf>, Vec<PathBuf>) = members
+        .into_iter()
+        .partition(|member| is_data(member) || is_text(member, split(&within(member))));
+    if data.is_empty() {
+        let names: Vec<String> =
+            rest.iter().map(|member| within(member).display().to_string()).collect();
+        return Err(Error::NotASource {
+            path: path.to_owned(),
+            found: format!("a zip archive; {}", super::describe_entries(&names)),
+        });
+    }
+    let split = |member: &PathBuf| split(&within(member));
+    Ok(by_split(data.into_iter().map(|member| (split(&member), member)).collect()))
 }
 
 /// A folder whose own name is no pattern.
@@ -110,13 +155,18 @@ fn matches(pattern: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn by_name(files: Vec<PathBuf>) -> Found {
+    by_split(files.into_iter().map(|path| (split_in(&path), path)).collect())
+}
+
+/// Where some names tell a split, those that tell none are passed over.
+fn by_split(files: Vec<(Option<&'static str>, PathBuf)>) -> Found {
     let mut found = Found::default();
-    if !files.iter().any(|path| split_in(path).is_some()) {
-        found.files = files.into_iter().map(|path| (None, path)).collect();
+    if files.iter().all(|(split, _)| split.is_none()) {
+        found.files = files.into_iter().map(|(_, path)| (None, path)).collect();
         return found;
     }
-    for path in files {
-        match split_in(&path) {
+    for (split, path) in files {
+        match split {
             Some(split) => found.files.push((Some(split.to_owned()), path)),
             None => found.notes.push(format!(
                 "{} is passed over: its name tells no split",
@@ -125,6 +175,15 @@ fn by_name(files: Vec<PathBuf>) -> Found {
         }
     }
     found
+}
+
+fn is_data(path: &Path) -> bool {
+    DATA.contains(&extension(path).as_str())
+}
+
+/// A text file is data where its name tells a split; else it is somebody's README.
+fn is_text(path: &Path, split: Option<&str>) -> bool {
+    ["txt", "text"].contains(&extension(path).as_str()) && split.is_some()
 }
 
 fn folder(dir: &Path, settings: &SourceSettings) -> Result<Found> {
@@ -146,12 +205,7 @@ fn folder(dir: &Path, settings: &SourceSettings) -> Result<Found> {
     names.sort();
     files.sort();
     folders.sort();
-    let is_data = |path: &PathBuf| DATA.contains(&extension(path).as_str());
-    // A text file is data where its name tells a split; else it is somebody's README.
-    let is_text = |path: &PathBuf| {
-        ["txt", "text"].contains(&extension(path).as_str()) && split_in(path).is_some()
-    };
-    files.retain(|path| is_data(path) || is_text(path));
+    files.retain(|path| is_data(path) || is_text(path, split_in(path)));
     let told_folders = settings.format == Some(Format::Folders);
     if !told_folders && !files.is_empty() {
         return Ok(by_name(files));
@@ -169,7 +223,8 @@ fn folder(dir: &Path, settings: &SourceSettings) -> Result<Found> {
             found.classes.extend(classes.into_iter().map(|class| (split.to_owned(), class)));
         } else {
             let inner = matches(&escaped(path).join("*"))?;
-            let inner = inner.into_iter().filter(|path| is_data(path) || is_text(path));
+            let inner =
+                inner.into_iter().filter(|path| is_data(path) || is_text(path, split_in(path)));
             found.files.extend(inner.map(|path| (Some(split.to_owned()), path)));
         }
     }

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use crate::columns::{Records, class_names_of};
 use crate::error::Result;
-use crate::layout::ShardSets;
+use crate::layout::{ShardSets, UNSUPERVISED};
 use crate::source::Visit;
 
 /// A folder (or list) of `<split>-00000-of-0000N.parquet`.
 ///
 /// Splits come in the order train, validation, test, unsupervised, others. A label of -1 or null is
-/// no label, which only `unsupervised` may have. Rows without an `id` are called by their place:
+/// no label, which only `unsupervised`, and a test split where no row has one, may have. Rows without an `id` are called by their place:
 /// `train/17`.
 #[derive(Debug, Clone)]
 pub struct HubLayout {
@@ -33,6 +33,16 @@ impl HubLayout {
     /// The names of the `ClassLabel`; the numbers up to the highest label where there are none.
     pub fn class_names(&self) -> &[String] {
         &self.class_names
+    }
+
+    /// The splits in which the first row has no label, `unsupervised` aside.
+    pub(super) fn without_labels(&self) -> Result<Vec<&str>> {
+        let mut without = Vec::new();
+        for (split, files) in self.splits.iter().filter(|(split, _)| split != UNSUPERVISED) {
+            let first = Records::new(split, files, &self.class_names).next().transpose()?;
+            without.extend(first.filter(|first| first.label.is_none()).map(|_| split.as_str()));
+        }
+        Ok(without)
     }
 
     pub(super) fn for_each(&self, visit: &mut Visit<'_>) -> Result<()> {

@@ -42,7 +42,10 @@ impl Source {
             splits,
             columns: Vec::new(),
             classes: names.join(", "),
-            notes: Vec::new(),
+            notes: match self {
+                Self::HubLayout(hub) => hub.without_labels()?.into_iter().map(unlabelled).collect(),
+                _ => Vec::new(),
+            },
             rows: self.first_rows(rows, &names)?,
         })
     }
@@ -70,7 +73,15 @@ impl Source {
     }
 }
 
+fn unlabelled(split: &str) -> String {
+    format!(
+        "the split `{split}` begins without a label: if no row of it has one, its texts are kept to be predicted, and \
+         nothing is evaluated on it"
+    )
+}
+
 fn of_files(files: &FileSource, rows: usize) -> Result<Plan> {
+    let without_labels = files.without_labels()?.into_iter().map(unlabelled);
     let split = |(name, files): &(String, Vec<crate::format::DataFile>)| PlannedSplit {
         name: name.clone(),
         files: files.iter().map(|file| file.path.clone()).collect(),
@@ -99,7 +110,7 @@ fn of_files(files: &FileSource, rows: usize) -> Result<Plan> {
         } else {
             given.join(", ")
         },
-        notes: files.notes.clone(),
+        notes: files.notes.iter().cloned().chain(without_labels).collect(),
         rows: files.first_rows(rows)?.into_iter().map(row).collect(),
     })
 }

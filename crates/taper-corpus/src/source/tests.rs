@@ -477,3 +477,35 @@ fn the_fingerprint_is_of_bytes_not_of_paths() {
     fs::OpenOptions::new().append(true).open(&tar).unwrap().write_all(b"x").unwrap();
     assert_ne!(of(&tar), before);
 }
+
+#[test]
+fn a_test_split_of_parquet_may_have_no_labels() {
+    let dir = tempfile::tempdir().unwrap();
+    let labelled = [(Some("a"), Some(1)), (Some("b"), Some(0))];
+    hub_file(dir.path(), "train", &labelled, Some(NAMES));
+    let withheld = [(Some("c"), Some(-1)), (Some("d"), None)];
+    hub_file(dir.path(), "test", &withheld, Some(NAMES));
+    let source = Source::open(dir.path()).unwrap();
+    let plan = source.plan(5).unwrap().to_string();
+    assert!(plan.contains("the split `test` begins without a label"), "{plan}");
+    let mut labels = Vec::new();
+    let read = source.for_each(&mut |split, record| {
+        labels.push((split.to_owned(), record.label));
+        Ok(())
+    });
+    read.unwrap();
+    let expected = [("train", Some(1)), ("train", Some(0)), ("test", None), ("test", None)];
+    assert_eq!(labels, expected.map(|(split, label)| (split.to_owned(), label)));
+
+    // One label among them, and the first row without one is named.
+    let mixed = [withheld[0], withheld[1], labelled[0]];
+    let file = hub_file(dir.path(), "test", &mixed, Some(NAMES));
+    let message = message(dir.path());
+    assert!(message.contains(&format!("{}, row 0 has no label", file.display())), "{message}");
+    for split in ["train", "validation"] {
+        let dir = tempfile::tempdir().unwrap();
+        hub_file(dir.path(), "train", &labelled, Some(NAMES));
+        hub_file(dir.path(), split, &withheld, Some(NAMES));
+        assert!(self::message(dir.path()).contains("row 0 has no label"), "{split}");
+    }
+}

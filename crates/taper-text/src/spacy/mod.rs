@@ -18,6 +18,7 @@ use std::sync::LazyLock;
 
 pub(crate) use rules::{CURRENCY, PUNCTUATION, QUOTES};
 
+use crate::chunk::Space;
 use rules::Rules;
 use special::{Rejoin, Specials};
 
@@ -49,6 +50,24 @@ pub(crate) fn spans(text: &str) -> Vec<Span> {
     SCANNER.cut(text, &mut spans);
     spans
 }
+
+/// Room for the tokens of a chunk, to be used again for the next.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    suffixes: Vec<Span>,
+    spans: Vec<Span>,
+}
+
+/// The tokens of a chunk; `None` where they are a matter of the whole text.
+pub(crate) fn spans_of_chunk<'s>(chunk: &str, scratch: &'s mut Scratch) -> Option<&'s [Span]> {
+    let Scratch { suffixes, spans } = scratch;
+    spans.clear();
+    let rejoin = SCANNER.cut_chunk(chunk, Span { start: 0, end: chunk.len() }, suffixes, spans);
+    (!rejoin).then_some(spans)
+}
+
+/// What spaCy takes for white space.
+pub(crate) const SPACE: Space = Space::Python;
 
 /// A special case, for those who describe the cut in another way.
 #[derive(Debug)]
@@ -104,44 +123,40 @@ impl Scanner {
         let mut rejoin = false;
         let mut at = 0;
         while at < bytes.len() {
-            let start = at;
-            let mut kinds = 0;
-            while at < bytes.len() {
-                let kind = KINDS[usize::from(bytes[at])];
-                if kind & SPACE != 0 && space(&bytes[at..]) > 0 {
-                    break;
-                }
-                kinds |= kind;
-                at += 1;
+            let (end, _) = SPACE.chunk(bytes, at);
+            if at < end {
+                rejoin |= self.cut_chunk(text, Span { start: at, end }, &mut suffixes, spans);
             }
-            if start < at {
-                let chunk = Span { start, end: at };
-                let first = spans.len();
-                match self.specials.get(&text[start..at]) {
-                    Some(ends) => special::push_parts(start, ends, spans),
-                    None if kinds == 0 => spans.push(chunk),
-                    None => {
-                        self.part(text, chunk, Use::All, &mut suffixes, spans);
-                        rejoin |= spans.len() > first + 1
-                            && self.rejoin.would_change(text, &spans[first..], &self.specials);
-                    }
-                }
-            }
-            // One space after a chunk goes without saying.
-            let from = if at > 0 && bytes.get(at) == Some(&b' ') { at + 1 } else { at };
-            while at < bytes.len() {
-                match space(&bytes[at..]) {
-                    0 => break,
-                    width => at += width,
-                }
-            }
-            if from < at {
-                spans.push(Span { start: from, end: at });
-            }
+            at = SPACE.gap(bytes, end);
+            spans.extend(space_token(bytes, end, at));
         }
         if rejoin {
             self.rejoin.apply(text, spans, &self.specials);
         }
+    }
+
+    /// Appends the tokens of a chunk; whether special cases that the rules took apart are to be put together, for which
+    /// the chunks around it matter too.
+    fn cut_chunk(
+        &self,
+        text: &str,
+        chunk: Span,
+        suffixes: &mut Vec<Span>,
+        spans: &mut Vec<Span>,
+    ) -> bool {
+        let piece = &text[chunk.start..chunk.end];
+        if let Some(ends) = self.specials.get(piece) {
+            special::push_parts(chunk.start, ends, spans);
+        } else if piece.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+            // No rule is about letters where there is nothing else.
+            spans.push(chunk);
+        } else {
+            let first = spans.len();
+            self.part(text, chunk, Use::All, suffixes, spans);
+            return spans.len() > first + 1
+                && self.rejoin.would_change(text, &spans[first..], &self.specials);
+        }
+        false
     }
 
     /// Parts a chunk that is no special case as a whole.
@@ -231,36 +246,8 @@ impl Scanner {
     }
 }
 
-/// [`KINDS`]: white space, or perhaps the first byte of it.
-const SPACE: u8 = 1;
-/// [`KINDS`]: something that a rule may be about.
-const OTHER: u8 = 1 << 1;
-
-/// What a byte may be; 0 for letters of ASCII, which no rule is about where there is nothing else.
-const KINDS: [u8; 256] = {
-    let mut kinds = [OTHER; 256];
-    let mut at = 0;
-    while at < kinds.len() {
-        let byte = at as u8;
-        if byte.is_ascii_alphabetic() {
-            kinds[at] = 0;
-        } else if matches!(byte, 9..=13 | 0x1c..=0x20 | 0xc2 | 0xe1..=0xe3) {
-            kinds[at] = SPACE | OTHER;
-        }
-        at += 1;
-    }
-    kinds
-};
-
-/// The width in bytes of the white space that a text starts with, as Python's `str.isspace` sees it; 0 for none.
-fn space(bytes: &[u8]) -> usize {
-    match bytes {
-        [9..=13 | 0x1c..=0x20, ..] => 1,
-        [0xc2, 0x85 | 0xa0, ..] => 2,
-        [0xe1, 0x9a, 0x80, ..]
-        | [0xe2, 0x80, 0x80..=0x8a | 0xa8 | 0xa9 | 0xaf, ..]
-        | [0xe2, 0x81, 0x9f, ..]
-        | [0xe3, 0x80, 0x80, ..] => 3,
-        _ => 0,
-    }
+/// The token between two chunks: white space from `start` to `end`, of which one space after a chunk goes without saying.
+pub(crate) fn space_token(text: &[u8], start: usize, end: usize) -> Option<Span> {
+    let start = start + usize::from(start > 0 && text.get(start) == Some(&b' '));
+    (start < end).then_some(Span { start, end })
 }

@@ -55,6 +55,8 @@ impl Specials {
 pub(super) struct Rejoin {
     tokens: HashMap<String, u32>,
     longest: usize,
+    /// The longest token that one of them begins with.
+    longest_first: usize,
     /// From a state (0 at first) and the next token to the next state.
     next: HashMap<(u32, u32), u32>,
     /// Whether a special case ends in a state.
@@ -69,6 +71,9 @@ impl Rejoin {
         }
         let mut state = 0;
         for token in tokens {
+            if state == 0 {
+                self.longest_first = self.longest_first.max(token.len());
+            }
             self.longest = self.longest.max(token.len());
             let fresh = self.tokens.len() as u32;
             let token = *self.tokens.entry(token.to_owned()).or_insert(fresh);
@@ -99,7 +104,8 @@ impl Rejoin {
 
     /// Whether these tokens of one chunk hold a special case that is cut otherwise.
     pub(super) fn would_change(&self, text: &str, spans: &[Span], specials: &Specials) -> bool {
-        (0..spans.len()).any(|first| {
+        let begins = |span: &Span| span.end - span.start <= self.longest_first;
+        (0..spans.len()).filter(|first| begins(&spans[*first])).any(|first| {
             self.lengths(text, &spans[first..]).filter(|length| *length > 1).any(|length| {
                 let run = &spans[first..first + length];
                 let start = run[0].start;

@@ -10,12 +10,13 @@ use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::{PreTokenizerWrapper, SplitDelimiterBehavior};
 
 use super::{english, likeness};
+use crate::chunk::Space;
 use crate::error::{Error, Result};
 use crate::spacy;
 
 /// A way of cutting.
 #[derive(Debug)]
-pub(super) enum Cut {
+pub(crate) enum Cut {
     /// At white space only.
     Whitespace,
     /// As the Penn Treebank and spaCy do.
@@ -26,7 +27,7 @@ pub(super) enum Cut {
 
 /// The three stages of `english`: pieces, then endings off the pieces, then words written as one.
 #[derive(Debug)]
-pub(super) struct English {
+pub(crate) struct English {
     piece: Regex,
     endings: Vec<Regex>,
     /// A word written as one, and where it parts (in bytes).
@@ -66,6 +67,42 @@ impl Cut {
                     .for_each(|piece| english.part(piece.as_str(), 0, visit));
             }
         }
+    }
+
+    /// What parts the chunks, each of which is cut for itself ([`Cut::part`]).
+    pub(crate) fn space(&self) -> Space {
+        match self {
+            Cut::Spacy => spacy::SPACE,
+            Cut::Whitespace | Cut::English(_) => Space::Unicode,
+        }
+    }
+
+    /// Visits the tokens of one chunk in order; false where they are a matter of the whole text.
+    pub(crate) fn part(
+        &self,
+        chunk: &str,
+        scratch: &mut spacy::Scratch,
+        visit: &mut dyn FnMut(&str),
+    ) -> bool {
+        if let Cut::Spacy = self {
+            let Some(spans) = spacy::spans_of_chunk(chunk, scratch) else { return false };
+            spans.iter().for_each(|span| visit(&chunk[span.start..span.end]));
+        } else {
+            self.for_each(chunk, visit);
+        }
+        true
+    }
+
+    /// The token that is made of the white space from `start` to `end`.
+    pub(crate) fn space_token<'t>(
+        &self,
+        text: &'t str,
+        start: usize,
+        end: usize,
+    ) -> Option<&'t str> {
+        let Cut::Spacy = self else { return None };
+        let span = spacy::space_token(text.as_bytes(), start, end)?;
+        Some(&text[span.start..span.end])
     }
 
     /// Whether a section of a file could be the portable form of this cut: its main pattern read, not compiled.

@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::chunk::Caches;
 use crate::error::{Error, Result};
 use crate::normalize::Normalization;
 use crate::vocabulary::Vocabulary;
-use cut::Cut;
+pub(crate) use cut::Cut;
 use library::Library;
 use portable::Portable;
 
@@ -38,6 +39,8 @@ use portable::Portable;
 pub struct Tokenizer {
     engine: Arc<Engine>,
     vocabulary: Option<Arc<Vocabulary>>,
+    /// Of this engine with this vocabulary; clones share them.
+    caches: Arc<Caches>,
 }
 
 /// How the cutting is done.
@@ -90,7 +93,7 @@ impl Tokenizer {
             _ => Cut::Whitespace,
         };
         let engine = Arc::new(Engine::Named { name, normalization, cut });
-        Ok(Tokenizer { engine, vocabulary: None })
+        Ok(Tokenizer { engine, vocabulary: None, caches: Arc::default() })
     }
 
     /// The name this tokenizer goes by; `None` for a pipeline read from a file that is not one of [`Self::NAMES`].
@@ -139,7 +142,7 @@ impl Tokenizer {
             return Err(Error::Pipeline("this file's vocabulary is its own".to_owned()));
         }
         let vocabulary = Some(Arc::new(vocabulary.clone()));
-        Ok(Tokenizer { engine: Arc::clone(&self.engine), vocabulary })
+        Ok(Tokenizer { engine: Arc::clone(&self.engine), vocabulary, caches: Arc::default() })
     }
 
     /// The vocabulary, where there is one.
@@ -157,6 +160,18 @@ impl Tokenizer {
             Engine::Named { .. } => None,
             Engine::Library(library) => Some(library),
         }
+    }
+
+    /// What [`Tokenizer::for_each_token`] does of a named tokenizer: normalise, then cut.
+    pub(crate) fn steps(&self) -> Option<(Normalization, &Cut)> {
+        match &*self.engine {
+            Engine::Named { normalization, cut, .. } => Some((*normalization, cut)),
+            Engine::Library(_) => None,
+        }
+    }
+
+    pub(crate) fn caches(&self) -> &Caches {
+        &self.caches
     }
 
     /// The pipeline of a named tokenizer as `tokenizers` runs it.

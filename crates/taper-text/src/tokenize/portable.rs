@@ -135,7 +135,7 @@ impl Tokenizer {
         }
         let (library, vocabulary) = Library::read(bytes, &file)?;
         let engine = Engine::Library(Box::new(library)).into();
-        Ok(Tokenizer { engine, vocabulary: Some(Arc::new(vocabulary)) })
+        Ok(Tokenizer { engine, vocabulary: Some(Arc::new(vocabulary)), caches: Arc::default() })
     }
 
     /// The named tokenizer that a file is of; `None` where it is another's.

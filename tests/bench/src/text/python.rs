@@ -27,12 +27,19 @@ struct Peer {
     against: &'static str,
 }
 
-const PEERS: [Peer; 6] = [
+const PEERS: [Peer; 7] = [
     Peer {
         name: "spacy",
         module: "spacy",
         about: "blank English tokenizer and a dict, its cache of words warm after a round",
         megabytes: Some(2),
+        against: encode::ENTRIES[0],
+    },
+    Peer {
+        name: "spacy-first-pass",
+        module: "spacy",
+        about: "the same made anew for every round: it has met none of the texts",
+        megabytes: Some(8),
         against: encode::ENTRIES[0],
     },
     Peer {
