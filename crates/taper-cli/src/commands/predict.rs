@@ -163,7 +163,7 @@ impl Shown {
                 remarks.push_str("  (cut short)");
             }
             if *tokens == 0 {
-                remarks = "(no tokens: read as one unknown word)".to_owned();
+                remarks.push_str("(no tokens: read as one unknown word)");
             }
             let (label, text) = (harmless(label), harmless(text));
             writeln!(self.out, "{label}  {:5.1} %  {text}{remarks}", 100.0 * probability)?;
