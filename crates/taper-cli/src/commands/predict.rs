@@ -177,7 +177,7 @@ impl Shown {
                 remarks.push_str("  (cut short)");
             }
             if *tokens == 0 {
-                remarks = "(no tokens: read as one unknown word)".to_owned();
+                remarks.push_str("(no tokens: read as one unknown word)");
             }
             let (said, text) = (harmless(&said(prediction)), harmless(text));
             writeln!(self.out, "{said}  {text}{remarks}")?;
