@@ -142,7 +142,7 @@ fn who_has_waited_for_a_batch_does_not_wait_for_company() {
     let limits = Limits { linger: Duration::from_secs(60), ..Limits::default() };
     let (room, (reply, _answer)) = (Room::new(1), oneshot::channel());
     let [texts_room, bytes_room] = [0, 0].map(|none| room.take(none).unwrap());
-    let arrived = Instant::now() - Duration::from_secs(61);
+    let arrived = Instant::now().checked_sub(Duration::from_secs(61)).unwrap();
     let job = Job { texts: texts(&["a"]), arrived, reply, _room: [texts_room, bytes_room] };
     let (_jobs, waiting) = channel();
     let start = Instant::now();

@@ -69,7 +69,7 @@ fn with_idle(parting_time: Duration) -> (Served, TcpStream) {
 fn a_request_on_its_way_when_the_end_begins_is_answered() {
     let (mut served, mut fresh) = with_idle(Duration::from_secs(3));
     let bytes = request("/v1/predict", b"{\"text\": \"a b c\"}");
-    let text = String::from_utf8(bytes.clone()).unwrap().replace("connection: close\r\n", "");
+    let text = String::from_utf8(bytes).unwrap().replace("connection: close\r\n", "");
     let mut kept = served.connect();
     kept.write_all(text.as_bytes()).unwrap();
     let first = read_one(&mut kept);

@@ -65,9 +65,9 @@ pub(crate) fn serve() -> Served {
 }
 
 /// Who has nothing to ask at the end is not waited for.
-pub(crate) fn serve_with(limits: Limits) -> Served {
-    let parting_time = limits.parting_time.min(Duration::from_millis(50));
-    Served::new(Limits { parting_time, ..limits })
+pub(crate) fn serve_with(mut limits: Limits) -> Served {
+    limits.parting_time = limits.parting_time.min(Duration::from_millis(50));
+    Served::new(limits)
 }
 
 impl Drop for Served {
