@@ -185,9 +185,11 @@ impl ParquetRows {
         let Some(found) = found.transpose().map_err(refused)? else {
             return Ok((None, None));
         };
-        let named =
-            found.into_iter().filter_map(|word| self.label(Some(word), place.clone()).transpose());
-        Ok((None, Some(named.collect::<Result<_>>()?)))
+        let named = |word| {
+            let none = || refused("has -1, which is no label, among several".to_owned());
+            self.label(Some(word), place.clone())?.ok_or_else(none)
+        };
+        Ok((None, Some(found.into_iter().map(named).collect::<Result<_>>()?)))
     }
 
     /// The class's name, where the file gives names to numbers.

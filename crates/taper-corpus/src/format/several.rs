@@ -3,6 +3,8 @@
 use super::{DataFile, Reading};
 use crate::error::{Error, Result};
 
+/// Holds a file's format against what is said of it.
+///
 /// # Errors
 /// A format that gives each text one label, where it is said that texts have several.
 pub(crate) fn check(file: &DataFile) -> Result<()> {
