@@ -4,9 +4,11 @@
     python prepare_memory.py TAPER IMDB.parquet VECTORS SCRATCH [GIGABYTES]   # 5 by default; needs twice that in SCRATCH
 
 Writes SCRATCH/memory.tsv (seconds, resident MiB) and SCRATCH/memory.svg. IMDB.parquet has the columns text and label.
+SCRATCH is made if need be; an earlier run's data in it are replaced. Linux only.
 """
 
 import csv
+import shutil
 import subprocess
 import sys
 import time
@@ -19,27 +21,30 @@ def write(source, target, size):
     table = parquet.read_table(source)
     rows = list(zip(table["text"].to_pylist(), table["label"].to_pylist()))
     written = number = 0
-    with open(target, "w", newline="") as file:
+    with open(target, "w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
         out.writerow(["text", "label"])
         while written < size:
             text, label = rows[number % len(rows)]
             out.writerow([f"{number} {text}", label])
-            written += len(text)
+            written += len(text.encode())
             number += 1
     return number
 
 
 def resident(pid):
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+    """None once it has ended, whether or not it was waited for."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return None
+    sizes = [line.split()[1] for line in lines if line.startswith("VmRSS")]
+    return int(sizes[0]) / 1024 if sizes else None
 
 
 def draw(samples):
     width, height, left, bottom = 640, 260, 60, 40
-    end, top = max(t for t, _ in samples), max(m for _, m in samples) * 1.1
+    end, top = max(t for t, _ in samples) or 1, max(m for _, m in samples) * 1.1
     place = lambda t, m: (
         f"{left + (width - left - 20) * t / end:.1f},"
         f"{10 + (height - bottom - 10) * (1 - m / top):.1f}"
@@ -67,6 +72,9 @@ def main():
     taper, source, vectors, scratch = sys.argv[1:5]
     gigabytes = float(sys.argv[5]) if len(sys.argv) > 5 else 5.0
     scratch = Path(scratch)
+    scratch.mkdir(parents=True, exist_ok=True)
+    # A stage that is up to date would be skipped.
+    shutil.rmtree(scratch / "prepared", ignore_errors=True)
     data = scratch / "big.csv"
     rows = write(source, data, gigabytes * 1e9)
     start = time.monotonic()
@@ -77,12 +85,15 @@ def main():
     )
     samples = []
     while child.poll() is None:
-        samples.append((time.monotonic() - start, resident(child.pid)))
-        time.sleep(2)
+        memory = resident(child.pid)
+        if memory is not None:
+            samples.append((time.monotonic() - start, memory))
+        time.sleep(0.5)
+    if child.returncode or not samples:
+        sys.exit(child.returncode or "it ended before its memory could be read")
     (scratch / "memory.tsv").write_text("".join(f"{t:.1f}\t{m:.1f}\n" for t, m in samples))
     (scratch / "memory.svg").write_text(draw(samples))
     print(f"{rows} rows, {samples[-1][0]:.0f} s, at most {max(m for _, m in samples):.0f} MiB")
-    sys.exit(child.returncode)
 
 
 if __name__ == "__main__":

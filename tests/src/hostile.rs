@@ -13,13 +13,14 @@ use taper_text::{Tokenizer, read_vectors};
 pub type Parser = (&'static str, fn(&[u8], &Path) -> Result<()>);
 
 /// Every parser of files that users bring.
-pub const PARSERS: [Parser; 9] = [
+pub const PARSERS: [Parser; 10] = [
     ("csv", |bytes, folder| rows(bytes, folder, "data.csv")),
     ("jsonl", |bytes, folder| rows(bytes, folder, "data.jsonl")),
     ("lines", |bytes, folder| rows(bytes, folder, "data.txt")),
     ("parquet", |bytes, folder| rows(bytes, folder, "data.parquet")),
     ("detect", |bytes, folder| rows(bytes, folder, "data")),
     ("tar", tar),
+    ("zip", zip),
     ("glove", |bytes, folder| vectors(bytes, folder, "vectors.txt")),
     ("word2vec", |bytes, folder| vectors(bytes, folder, "vectors.bin")),
     ("tokenizer", tokenizer),
@@ -89,6 +90,14 @@ fn tar(bytes: &[u8], folder: &Path) -> Result<()> {
     if let Err(error) = read(&path, OnError::Stop) {
         ensure!(error.contains("data.tar.gz"), "an error that does not name the file: {error}");
     }
+    let members = fs::read_dir(folder)?.count();
+    ensure!(members == 1, "an archive wrote {members} files where there was one");
+    Ok(())
+}
+
+/// The bytes as a zip archive; two kinds of reading find the same.
+fn zip(bytes: &[u8], folder: &Path) -> Result<()> {
+    rows(bytes, folder, "data.zip")?;
     let members = fs::read_dir(folder)?.count();
     ensure!(members == 1, "an archive wrote {members} files where there was one");
     Ok(())

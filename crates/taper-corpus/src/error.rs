@@ -80,7 +80,7 @@ pub enum Error {
     /// A path that holds none of the formats this crate reads.
     #[error(
         "{} is not a data set: {found}. Accepted are CSV, TSV, JSON lines, Parquet, fastText's and \
-         TREC's lines and plain text (files, globs or a folder of them, also as .gz or .zst), a folder \
+         TREC's lines and plain text (files, globs or a folder of them, also as .gz or .zst, or in a .zip), a folder \
          per class, Parquet files named <split>-00000-of-0000N.parquet, an unpacked aclImdb folder \
          (train/ and test/ with pos/ and neg/), or aclImdb_v1.tar.gz itself",
         path.display()

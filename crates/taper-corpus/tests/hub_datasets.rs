@@ -372,3 +372,57 @@ fn an_id_is_owner_and_name() {
         assert!(!HubDataset::is_id(path), "{path}");
     }
 }
+
+#[test]
+fn configurations_are_those_that_the_readme_declares() {
+    let (train, test) = (train(), test());
+    let readme = "---\nlicense: mit\nconfigs:\n- config_name: plain\n  default: true\n  data_files:\n  - split: train\n    \
+        path: raw/part-*\n  - split: test\n    path: raw/held.parquet\n- config_name: swapped\n  data_files: \
+        {train: raw/held.parquet}\n---\n# News\n";
+    let files: [(&str, &[u8]); 5] = [
+        ("README.md", readme.as_bytes()),
+        ("raw/part-a.parquet", &train),
+        ("raw/part-b.parquet", &train),
+        ("raw/held.parquet", &test),
+        ("old/train.parquet", &test),
+    ];
+    let (mirror, cache) = with(&files);
+    let config = config(&mirror, cache.path());
+    let selection = select(&dataset(), &config).unwrap();
+    assert_eq!(selection.config.as_deref(), Some("plain"));
+    assert!(selection.notes[0].contains("there are plain, swapped"), "{:?}", selection.notes);
+    let source = open(&dataset(), &config).unwrap();
+    let splits: Vec<String> = rows(&source).into_iter().map(|row| row.0).collect();
+    assert_eq!(splits, ["train", "train", "train", "train", "test"]);
+    assert_eq!(rows(&open(&of("swapped"), &config).unwrap()), [row("train", "Rain stops play", 1)]);
+    // What it does not declare may still be told by the paths.
+    assert_eq!(rows(&open(&of("old"), &config).unwrap()), [row("train", "Rain stops play", 1)]);
+    let message = refusal(&of("simple"), &config);
+    assert!(message.contains("its README declares plain, swapped"), "{message}");
+
+    // Offline the README is that of the cache.
+    let requests = mirror.log().len();
+    let again = open(&of("swapped"), &offline(&config)).unwrap();
+    assert_eq!((rows(&again).len(), mirror.log().len()), (1, requests));
+}
+
+#[test]
+fn a_readme_that_cannot_be_read_leaves_the_paths() {
+    let train = train();
+    for (readme, note) in [
+        ("---\nconfigs: 5\n---\n", Some("README.md cannot be read")),
+        ("<!DOCTYPE html><p>Sign in", Some("an HTML page")),
+        ("# News\n", None),
+        ("", None),
+    ] {
+        let files: [(&str, &[u8]); 2] =
+            [("README.md", readme.as_bytes()), ("data/train-00000-of-00001.parquet", &train)];
+        let (mirror, cache) = with(&files);
+        let selection = select(&dataset(), &config(&mirror, cache.path())).unwrap();
+        assert_eq!(selection.config.as_deref(), Some("default"));
+        match note {
+            Some(note) => assert!(selection.notes[0].contains(note), "{:?}", selection.notes),
+            None => assert!(selection.notes.is_empty(), "{:?}", selection.notes),
+        }
+    }
+}

@@ -75,8 +75,8 @@ fn members_are_the_splits_that_their_names_or_folders_tell() {
     for members in [
         [("train.csv", TRAIN.as_bytes()), ("test.csv", TEST.as_bytes())],
         [("set/train/1.csv", TRAIN.as_bytes()), ("set/test/1.csv", TEST.as_bytes())],
-        [("train.csv.gz", &packed), ("test.jsonl", jsonl.as_bytes())],
-        [("test.csv", TEST.as_bytes()), ("a/train.parquet", &parquet)],
+        [("train.csv.gz", packed.as_slice()), ("test.jsonl", jsonl.as_bytes())],
+        [("test.csv", TEST.as_bytes()), ("a/train.parquet", parquet.as_slice())],
     ] {
         let junk: [(&str, &[u8]); 3] =
             [("__MACOSX/._train.csv", b"\0\x05"), (".hidden.csv", b"a"), ("README.txt", b"read")];
@@ -131,7 +131,7 @@ fn paths_that_lead_out_links_and_strangers_are_refused() {
     for name in ["../train.csv", "/etc/train.csv", "a/../../train.csv", "..\\train.csv"] {
         // The writer tidies names: the hostile one takes the place of a plain one as long.
         let plain = "x".repeat(name.len());
-        let mut bytes = pack(&[(&plain, TRAIN.as_bytes())]);
+        let mut bytes = pack(&[(plain.as_str(), TRAIN.as_bytes())]);
         let places: Vec<usize> = (0..bytes.len() - plain.len())
             .filter(|&at| bytes[at..].starts_with(plain.as_bytes()))
             .collect();
@@ -154,7 +154,7 @@ fn paths_that_lead_out_links_and_strangers_are_refused() {
 #[test]
 fn bombs_are_bounded() {
     let rows =
-        "text,label\n".to_owned() + &"aaaaaaaaaaaaaaa,a\nbbbbbbbbbbbbbbbb,b\n".repeat(4 << 20);
+        "text,label\n".to_owned() + &"aaaaaaaaaaaaaaa,a\nbbbbbbbbbbbbbbbb,b\n".repeat(2 << 20);
     let bytes = pack(&[("train.csv", rows.as_bytes())]);
     assert!(bytes.len() < 1 << 20);
     let (_dir, path) = archive(&bytes);
@@ -182,7 +182,7 @@ fn damaged_archives_are_told() {
         refusal(&whole[..length]);
     }
     // A flipped bit of the content is found by the checksum, if nothing else finds it.
-    for at in (60..whole.len() / 2).step_by(997) {
+    for at in (100..whole.len() / 2).step_by(997) {
         let mut flipped = whole.clone();
         flipped[at] ^= 1;
         refusal(&flipped);
@@ -195,7 +195,7 @@ fn damaged_archives_are_told() {
 
 #[test]
 fn the_archive_stays_as_it_is() {
-    let bytes = pack(&[("train.parquet", &parquet())]);
+    let bytes = pack(&[("train.parquet", parquet().as_slice())]);
     let (dir, path) = archive(&bytes);
     assert_eq!(read(&path, &SourceSettings::default()).unwrap(), EXPECTED[..2]);
     let mut found = Vec::new();

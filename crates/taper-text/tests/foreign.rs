@@ -89,6 +89,26 @@ fn what_every_text_is_given_is_no_padding() {
 }
 
 #[test]
+fn the_row_for_padding_has_a_name_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = changed(folder.path(), "word-piece", |file| {
+        let vocab = file["model"]["vocab"].as_object_mut().unwrap();
+        for (old, new) in [("[UNK]", "<pad>"), ("[PAD]", "[padding]")] {
+            let id = vocab.remove(old).unwrap();
+            vocab.insert(new.to_owned(), id);
+        }
+        file["model"]["unk_token"] = json!("<pad>");
+        file["added_tokens"][0]["content"] = json!("[padding]");
+        file["added_tokens"][1]["content"] = json!("<pad>");
+    });
+    let tokenizer = tokenizer.unwrap();
+    let vocabulary = tokenizer.vocabulary().unwrap();
+    assert_eq!(vocabulary.specials(), Specials { unknown: Some(1), padding: 300 });
+    assert_eq!(vocabulary.token(300), Some("<pad>_"));
+    assert_eq!(vocabulary.id("<pad>"), Some(1));
+}
+
+#[test]
 fn saved_it_is_the_file_to_the_byte() {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("tokenizer.json");
@@ -155,7 +175,7 @@ type Change = fn(&mut Value);
 #[test]
 fn what_cannot_be_stood_behind_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&str, &str, Change, &str); 14] = [
+    let cases: [(&str, &str, Change, &str); 15] = [
         (
             "another model",
             "bpe",
@@ -208,6 +228,12 @@ fn what_cannot_be_stood_behind_is_refused_by_name() {
             "word-piece",
             |file| file["post_processor"]["special_tokens"] = json!({}),
             "a template that adds `[CLS]` without defining it",
+        ),
+        (
+            "a template's id beyond",
+            "word-piece",
+            |file| file["post_processor"]["special_tokens"]["[SEP]"]["ids"] = json!([300]),
+            "gives every text the id 300, and 300 tokens",
         ),
         (
             "no vocabulary",

@@ -23,7 +23,7 @@ pub(crate) struct PredictArgs {
     #[arg(conflicts_with = "input", required_unless_present = "input")]
     text: Vec<String>,
 
-    /// A file of texts: a text a line, CSV, TSV, JSON lines or Parquet, also as .gz or .zst; `-` is standard input, a
+    /// A file of texts: a text a line, CSV, TSV, JSON lines or Parquet, also as .gz, .zst or .zip; `-` is standard input, a
     /// text a line.
     #[arg(long, short, value_name = "FILE|-")]
     input: Option<PathBuf>,

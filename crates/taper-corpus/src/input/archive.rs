@@ -103,8 +103,9 @@ pub(super) fn too_large(place: Place, most: u64) -> Error {
 }
 
 /// An archive that is fit to be read, and the names of its members with their places in it.
-#[allow(clippy::type_complexity)]
-fn checked(path: &Path) -> Result<(ZipArchive<BufReader<File>>, Vec<(String, usize)>)> {
+type Fit = (ZipArchive<BufReader<File>>, Vec<(String, usize)>);
+
+fn checked(path: &Path) -> Result<Fit> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| damaged(path, error))?;
     if zip.len() > MOST {

@@ -1,12 +1,14 @@
 //! Any data set of the Hub that has Parquet: which of its files are read, and the files themselves.
 //!
-//! A repository may hold several configurations, each with its splits ([`layout`] is their grammar). Where its main branch
-//! has no Parquet, the Hub's own conversion is read, the branch `refs/convert/parquet`.
+//! A repository may hold several configurations, each with its splits: as its README declares them ([`declared`]), else as
+//! the paths tell ([`layout`] is their grammar). Where its main branch has no Parquet, the Hub's own conversion is read, the branch `refs/convert/parquet`.
 
 mod choose;
+mod declared;
 mod layout;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -16,9 +18,11 @@ use crate::hub::{
 use crate::plan::{Plan, PlannedSplit};
 use crate::settings::{Format, SourceSettings};
 use crate::source::Source;
-use choose::{as_told, by_path, some_of};
+use choose::{Splits, as_told, by_path, some_of};
 use layout::{in_order, is_parquet};
 
+/// Where a data set says of itself what it is.
+const README: &str = "README.md";
 /// The branch that is read where none is named.
 const MAIN: &str = "main";
 /// Where the Hub puts what it converts to Parquet.
@@ -74,7 +78,8 @@ impl HubDataset {
     }
 
     /// Asks the Hub (offline: the cache) which files there are, and chooses: the files that `settings` tell, as names or
-    /// globs within the repository, else those of a configuration. Fetches none of them.
+    /// globs within the repository, else those of a configuration. Fetches none of them, only the README that may declare
+    /// configurations.
     ///
     /// # Errors
     /// No such data set or revision, or none without a token; no Parquet; several configurations, of which none is
@@ -126,7 +131,12 @@ impl HubDataset {
             .collect();
         let paths: Vec<&str> = parquet.keys().copied().collect();
         let (chosen, splits) = if settings.files.is_empty() {
-            let (chosen, splits) = by_path(&paths, self.config.as_deref(), &mut notes)
+            let declared = match revision {
+                CONVERTED => Vec::new(),
+                _ => declared_configs(config, &repo, &listing, &mut notes)?,
+            };
+            let (chosen, splits) = self
+                .configuration(&declared, &paths, &mut notes)
                 .map_err(|problem| self.failed(config, revision, problem))?;
             (Some(chosen), splits)
         } else {
@@ -151,6 +161,25 @@ impl HubDataset {
                 .collect(),
             bytes,
             notes,
+        })
+    }
+
+    /// The configuration that is wanted, as it is declared, else as the paths tell.
+    fn configuration(
+        &self,
+        declared: &[declared::Config],
+        paths: &[&str],
+        notes: &mut Vec<String>,
+    ) -> Result<(String, Splits), String> {
+        let wanted = self.config.as_deref();
+        if let Some(chosen) = declared::choose(declared, paths, wanted, notes)? {
+            return Ok(chosen);
+        }
+        by_path(paths, wanted, notes).map_err(|problem| {
+            match declared::names(declared).as_slice() {
+                [] => problem,
+                names => format!("{problem}; its README declares {}", some_of(names)),
+            }
         })
     }
 
@@ -189,6 +218,45 @@ impl HubDataset {
         let url = HubRepo::Dataset(self.id.clone()).page(config, revision);
         Error::Hub { url, problem }
     }
+}
+
+/// What the README declares. One that cannot be had or read declares nothing, and a note says so.
+fn declared_configs(
+    config: &HubConfig,
+    repo: &HubRepo,
+    listing: &Listing,
+    notes: &mut Vec<String>,
+) -> Result<Vec<declared::Config>> {
+    let Some(listed) = listing.files.iter().find(|file| file.path == README) else {
+        return Ok(Vec::new());
+    };
+    let file = HubFile {
+        repo: repo.clone(),
+        revision: listing.commit.clone(),
+        path: README.to_owned(),
+        sha256: listed.sha256.clone(),
+    };
+    let found = match listed.bytes {
+        Some(0) => return Ok(Vec::new()),
+        Some(bytes) if bytes > declared::MOST => Err(format!("it has {bytes} bytes")),
+        _ if config.offline && in_cache(config, &file).is_none() => {
+            Err("it is not in the cache".to_owned())
+        }
+        _ => match fetch(config, &file, &mut |_, _| {}) {
+            Ok(path) => {
+                let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+                declared::configs(&String::from_utf8_lossy(&bytes))
+            }
+            Err(Error::Hub { problem, .. }) => Err(problem),
+            Err(error) => return Err(error),
+        },
+    };
+    Ok(found.unwrap_or_else(|problem| {
+        notes.push(format!(
+            "configurations are told by the paths of files: its {README} cannot be read ({problem})"
+        ));
+        Vec::new()
+    }))
 }
 
 impl HubSelection {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use crate::error::{Error, Place, Position, Result};
+use crate::error::{Error, Place, Result};
 use crate::format::{BadRow, DataFile, LabelUse, Raw, Reading, Row, class_names, detect};
 use crate::labels::Labels;
 use crate::layout::{UNSUPERVISED, may_lack_labels, split_rank};
@@ -16,6 +16,7 @@ use crate::record::Record;
 use crate::reject::Rejected;
 use crate::settings::{ColumnSettings, OnError, SourceSettings};
 use crate::source::find::{self, Found};
+use crate::source::seen::{BAD, Seen, framed, hash};
 use crate::source::{Reject, Visit};
 
 /// Files of labelled texts: CSV and its kin, JSON lines, Parquet, fastText's and TREC's lines, plain
@@ -333,50 +334,6 @@ impl FileSource {
         let file = file.or_else(|| seen.path.file_name().map(Path::new)).unwrap_or(seen.path);
         reject(Rejected::new(seen.split, file, seen.position, &bad.error, bad.content))
     }
-}
-
-/// What stands in the fingerprint for a row that is passed over.
-const BAD: &[u8] = b"a row that is not as it should be";
-
-/// A row on its way.
-struct Seen<'a> {
-    split: &'a str,
-    /// Its place in the split, from 0.
-    number: u64,
-    path: &'a Path,
-    /// Whether it is the file of a class folder.
-    folder: bool,
-    position: Option<Position>,
-    raw: Result<Raw, Box<BadRow>>,
-}
-
-impl Seen<'_> {
-    fn place(&self) -> Place {
-        Place { position: self.position, ..Place::file(self.path) }
-    }
-}
-
-/// Adds a row, and gives its id.
-fn hash(hasher: &mut blake3::Hasher, seen: &Seen<'_>, raw: &Raw) -> String {
-    let id = match &raw.id {
-        Some(id) if seen.folder => format!("{}/{id}", seen.split),
-        Some(id) => id.clone(),
-        None => format!("{}/{}", seen.split, seen.number),
-    };
-    framed(hasher, seen.split);
-    framed(hasher, &id);
-    framed(hasher, &raw.text);
-    for word in [&raw.label, &raw.group] {
-        hasher.update(&[u8::from(word.is_some())]);
-        framed(hasher, word.as_deref().unwrap_or(""));
-    }
-    id
-}
-
-/// The length goes first, so that no two rows share a byte string.
-fn framed(hasher: &mut blake3::Hasher, text: &str) {
-    hasher.update(&(text.len() as u64).to_le_bytes());
-    hasher.update(text.as_bytes());
 }
 
 /// The class names that Parquet files bring.

@@ -7,6 +7,7 @@ mod files;
 mod find;
 mod hub_layout;
 mod plan;
+mod seen;
 #[cfg(test)]
 mod tests;
 

@@ -23,7 +23,7 @@ use crate::vocabulary::{Specials, Vocabulary};
 /// What padding is usually called.
 const PADDINGS: [&str; 5] = ["[PAD]", "<pad>", "<|pad|>", "<|padding|>", "<PAD>"];
 
-/// What the row that is added for padding is called.
+/// What the row that is added for padding is called; `<pad>_` where a token of the file has that name.
 const ADDED_PADDING: &str = "<pad>";
 
 /// The library's tokenizer, and the file it was read from.
@@ -73,15 +73,28 @@ impl Library {
         let unknown = unknown(&tokenizer, model)?;
         let library = Library { file: file.to_vec(), ignored, tokenizer };
         // What the post-processor adds to every text is read: it is no padding, whatever it is called.
-        let added: HashSet<u32> =
-            library.ids("").map_err(Shape::Own)?.into_iter().chain(unknown).collect();
+        let always = library.ids("").map_err(|problem| unreadable(problem.to_string()))?;
+        if let Some(id) = always.iter().find(|id| **id as usize >= tokens.len()) {
+            return Err(other(
+                format!(
+                    "a post-processor that gives every text the id {id}, and {} tokens",
+                    tokens.len()
+                ),
+                "ids of its tokens alone: none else would have a row",
+            ));
+        }
+        let added: HashSet<u32> = always.into_iter().chain(unknown).collect();
         let told = value.pointer("/padding/pad_id").and_then(Value::as_u64);
         let told = told.and_then(|id| u32::try_from(id).ok());
         let named = PADDINGS.iter().filter_map(|name| library.tokenizer.token_to_id(name));
         let mut known = told.into_iter().chain(named);
         let padding = known.find(|id| (*id as usize) < tokens.len() && !added.contains(id));
         let padding = padding.unwrap_or_else(|| {
-            tokens.push(ADDED_PADDING.to_owned());
+            let mut name = ADDED_PADDING.to_owned();
+            while tokens.contains(&name) {
+                name.push('_');
+            }
+            tokens.push(name);
             tokens.len() as u32 - 1
         });
         let vocabulary = Vocabulary::of_file(tokens, Specials { unknown, padding });

@@ -1,0 +1,50 @@
+//! A row on its way out of a source: where it stands, and how it counts in the fingerprint.
+
+use std::path::Path;
+
+use crate::error::{Place, Position, Result};
+use crate::format::{BadRow, Raw};
+
+/// What stands in the fingerprint for a row that is passed over.
+pub(super) const BAD: &[u8] = b"a row that is not as it should be";
+
+/// A row on its way.
+pub(super) struct Seen<'a> {
+    pub(super) split: &'a str,
+    /// Its place in the split, from 0.
+    pub(super) number: u64,
+    pub(super) path: &'a Path,
+    /// Whether it is the file of a class folder.
+    pub(super) folder: bool,
+    pub(super) position: Option<Position>,
+    pub(super) raw: Result<Raw, Box<BadRow>>,
+}
+
+impl Seen<'_> {
+    pub(super) fn place(&self) -> Place {
+        Place { position: self.position, ..Place::file(self.path) }
+    }
+}
+
+/// Adds a row, and gives its id.
+pub(super) fn hash(hasher: &mut blake3::Hasher, seen: &Seen<'_>, raw: &Raw) -> String {
+    let id = match &raw.id {
+        Some(id) if seen.folder => format!("{}/{id}", seen.split),
+        Some(id) => id.clone(),
+        None => format!("{}/{}", seen.split, seen.number),
+    };
+    framed(hasher, seen.split);
+    framed(hasher, &id);
+    framed(hasher, &raw.text);
+    for word in [&raw.label, &raw.group] {
+        hasher.update(&[u8::from(word.is_some())]);
+        framed(hasher, word.as_deref().unwrap_or(""));
+    }
+    id
+}
+
+/// The length goes first, so that no two rows share a byte string.
+pub(super) fn framed(hasher: &mut blake3::Hasher, text: &str) {
+    hasher.update(&(text.len() as u64).to_le_bytes());
+    hasher.update(text.as_bytes());
+}
