@@ -274,7 +274,7 @@ fn what_is_not_a_data_set_is_described() {
     fs::write(at("words.bin"), b"\x00\x01\n").unwrap();
     says(&at("words.bin"), &["a file of none of the formats (`.bin`)"]);
     fs::write(at("reviews.zip"), b"PK\x03\x04").unwrap();
-    says(&at("reviews.zip"), &["a zip file"]);
+    says(&at("reviews.zip"), &["cut short or damaged"]);
 }
 
 type Row<'a> = (Option<&'a str>, Option<i64>);
@@ -501,11 +501,17 @@ fn a_test_split_of_parquet_may_have_no_labels() {
     let mixed = [withheld[0], withheld[1], labelled[0]];
     let file = hub_file(dir.path(), "test", &mixed, Some(NAMES));
     let message = message(dir.path());
-    assert!(message.contains(&format!("{}, row 0 has no label", file.display())), "{message}");
+    assert!(
+        message.contains(&format!("{}, row 0 (counted from 0) has no label", file.display())),
+        "{message}"
+    );
     for split in ["train", "validation"] {
         let dir = tempfile::tempdir().unwrap();
         hub_file(dir.path(), "train", &labelled, Some(NAMES));
         hub_file(dir.path(), split, &withheld, Some(NAMES));
-        assert!(self::message(dir.path()).contains("row 0 has no label"), "{split}");
+        assert!(
+            self::message(dir.path()).contains("row 0 (counted from 0) has no label"),
+            "{split}"
+        );
     }
 }

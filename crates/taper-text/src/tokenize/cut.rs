@@ -86,7 +86,9 @@ impl Cut {
     ) -> bool {
         if let Cut::Spacy = self {
             let Some(spans) = spacy::spans_of_chunk(chunk, scratch) else { return false };
-            spans.iter().for_each(|span| visit(&chunk[span.start..span.end]));
+            for span in spans {
+                visit(&chunk[span.start..span.end]);
+            }
         } else {
             self.for_each(chunk, visit);
         }
