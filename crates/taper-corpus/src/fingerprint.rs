@@ -115,9 +115,4 @@ mod tests {
     fn what_is_said_65536_times_counts() {
         assert_ne!(of(&vec![("a", None); MANY]), of(&vec![("b", None); MANY]));
     }
-
-    #[test]
-    fn what_is_said_65536_times_counts() {
-        assert_ne!(of(&vec![("a", None); MANY]), of(&vec![("b", None); MANY]));
-    }
 }
