@@ -139,7 +139,7 @@ fn bytes_are_bounded_and_a_large_request_is_taken_alone() {
 
 #[test]
 fn who_has_waited_for_a_batch_does_not_wait_for_company() {
-    let limits = Limits { linger: Duration::from_secs(60), ..Limits::default() };
+    let limits = Limits { linger: Duration::from_mins(1), ..Limits::default() };
     let (room, (reply, _answer)) = (Room::new(1), oneshot::channel());
     let [texts_room, bytes_room] = [0, 0].map(|none| room.take(none).unwrap());
     let arrived = Instant::now().checked_sub(Duration::from_secs(61)).unwrap();
