@@ -56,14 +56,14 @@ fn a_full_cache_forgets_and_never_lies() {
     let many = 4 * LINES as u32;
     let key = |number: u32| key_of(&number.to_string()).unwrap();
     for number in 0..many {
-        cache.keep(key(number), &[number, 7][..1 + number as usize % 2]);
+        cache.keep(key(number), &[number, 7][..=number as usize % 2]);
     }
     let mut known = 0;
     for number in 0..many {
         let mut ids = vec![5];
         if cache.append(key(number), &mut ids) {
             known += 1;
-            assert_eq!(ids[1..], [number, 7][..1 + number as usize % 2]);
+            assert_eq!(ids[1..], [number, 7][..=number as usize % 2]);
         }
         assert_eq!(ids[0], 5);
     }
