@@ -347,7 +347,9 @@ fn hash(hasher: &mut blake3::Hasher, seen: &Seen<'_>, raw: &Raw) -> String {
     if let Some(labels) = &raw.labels {
         hasher.update(b"labels");
         hasher.update(&(labels.len() as u64).to_le_bytes());
-        labels.iter().for_each(|label| framed(hasher, label));
+        for label in labels {
+            framed(hasher, label);
+        }
     }
     id
 }
