@@ -263,9 +263,9 @@ fn hash_record(hasher: &mut blake3::Hasher, record: &Record) {
     hasher.update(&record.label.map_or(-1, i64::from).to_le_bytes());
     if let Some(labels) = &record.labels {
         hasher.update(&(labels.len() as u64).to_le_bytes());
-        labels.iter().for_each(|label| {
+        for label in labels {
             hasher.update(&label.to_le_bytes());
-        });
+        }
     }
 }
 

@@ -72,22 +72,24 @@ fn strings(lists: bool) -> ArrayRef {
         return Arc::new(StringArray::from_iter_values(joined));
     }
     let mut builder = ListBuilder::new(StringBuilder::new());
-    ROWS.iter().for_each(|row| builder.append_value(row.1.iter().map(|label| Some(*label))));
+    for row in ROWS {
+        builder.append_value(row.1.iter().map(|label| Some(*label)));
+    }
     Arc::new(builder.finish())
 }
 
 #[test]
 fn every_form_gives_the_same_rows() {
     let room = Room::new();
-    let csv: String =
-        ROWS.iter().map(|(text, of)| format!("\"{text}\",{}\n", of.join(" | "))).collect();
+    let row = |(text, of): &(&str, &[&str])| ["\"", text, "\",", &of.join(" | "), "\n"].concat();
+    let csv: String = ROWS.iter().map(row).collect();
     let json = |text: &str, labels: serde_json::Value| {
         serde_json::json!({ "text": text, "labels": labels }).to_string() + "\n"
     };
     let lists: String = ROWS.iter().map(|(text, of)| json(text, (*of).into())).collect();
     let cells: String = ROWS.iter().map(|(text, of)| json(text, of.join("|").into())).collect();
     let line = |(text, of): &(&str, &[&str])| {
-        let labels: String = of.iter().map(|label| format!("__label__{label} ")).collect();
+        let labels: String = of.iter().flat_map(|label| ["__label__", label, " "]).collect();
         format!("{labels}{text}\n")
     };
     let files = [
@@ -138,7 +140,9 @@ fn a_corpus_is_read_as_it_was_written() {
         .enumerate()
         .map(|(n, set)| row(n, Some(set)))
         .collect();
-    rows.iter().for_each(|record| writer.write("train", record.clone()).unwrap());
+    for record in &rows {
+        writer.write("train", record.clone()).unwrap();
+    }
     writer.write("unsupervised", row(9, None)).unwrap();
     let refused = [
         (row(3, Some(vec![3])), "unknown label 3"),
@@ -229,9 +233,9 @@ fn a_list_is_no_label_where_a_text_has_one() {
     let message = refusal(&path, &SourceSettings { format: Some(Format::FastText), ..one.clone() });
     assert!(message.contains("has two labels; a text has one, unless"), "{message}");
     let mut numbers = ListBuilder::new(Int64Builder::new());
-    ROWS.iter().for_each(|row| {
-        numbers.append_value(row.1.iter().map(|label| Some(i64::from(label.as_bytes()[0]))))
-    });
+    for row in ROWS {
+        numbers.append_value(row.1.iter().map(|label| Some(i64::from(label.as_bytes()[0]))));
+    }
     let path = room.parquet("c.parquet", Arc::new(numbers.finish()));
     let message = refusal(&path, &one);
     assert!(message.contains("column `labels` holds List"), "{message}");

@@ -185,7 +185,9 @@ impl<'a> Labelled<'a> {
     pub(crate) fn objective(&self, recipe: &Train, class_names: &[String]) -> Objective {
         let mut counts = vec![0; class_names.len()];
         let Some(sets) = self.split.label_sets() else {
-            self.rows.iter().for_each(|&(_, label)| counts[label as usize] += 1);
+            for &(_, label) in &self.rows {
+                counts[label as usize] += 1;
+            }
             return Objective::new(recipe, &counts);
         };
         for label in self.rows.iter().flat_map(|&(_, number)| sets.get(number)) {

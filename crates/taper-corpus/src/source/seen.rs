@@ -43,7 +43,9 @@ pub(super) fn hash(hasher: &mut blake3::Hasher, seen: &Seen<'_>, raw: &Raw) -> S
     if let Some(labels) = &raw.labels {
         hasher.update(b"labels");
         hasher.update(&(labels.len() as u64).to_le_bytes());
-        labels.iter().for_each(|label| framed(hasher, label));
+        for label in labels {
+            framed(hasher, label);
+        }
     }
     id
 }
