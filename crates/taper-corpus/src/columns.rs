@@ -341,13 +341,14 @@ impl Records {
     }
 
     fn class(&self, number: i64, place: impl Fn() -> Place) -> Result<u32> {
-        u32::try_from(number).ok().filter(|&class| (class as usize) < self.classes.len()).ok_or_else(
-            || Error::UnknownLabel {
+        u32::try_from(number)
+            .ok()
+            .filter(|&class| (class as usize) < self.classes.len())
+            .ok_or_else(|| Error::UnknownLabel {
                 place: place(),
                 found: number.to_string(),
                 classes: self.classes.clone(),
-            },
-        )
+            })
     }
 }
 

@@ -60,10 +60,10 @@ impl InplaceOp1 for Reclaim<'_> {
         let len = layout.shape().elem_count();
         match storage {
             CpuStorage::F32(buffer) if buffer.len() == len => {
-                self.0.f32.give(std::mem::take(buffer))
+                self.0.f32.give(std::mem::take(buffer));
             }
             CpuStorage::F64(buffer) if buffer.len() == len => {
-                self.0.f64.give(std::mem::take(buffer))
+                self.0.f64.give(std::mem::take(buffer));
             }
             _ => {}
         }
