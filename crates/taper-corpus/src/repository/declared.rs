@@ -231,7 +231,7 @@ mod tests {
     fn shown(yaml: &str, wanted: Option<&str>) -> String {
         let (mut shown, splits) = chosen(yaml, wanted).unwrap().unwrap();
         for (split, files) in splits {
-            shown += &format!(" {split}={}", files.join(","));
+            shown.extend([" ", &split, "=", &files.join(",")]);
         }
         shown
     }
@@ -277,8 +277,9 @@ mod tests {
         {
             assert!(configs(none).unwrap().is_empty(), "{none}");
         }
-        let laughs: String =
+        let laughs: Vec<String> =
             (1..40).map(|n| format!("a{n}: &a{n} [*a{p}, *a{p}, *a{p}]\n", p = n - 1)).collect();
+        let laughs = laughs.concat();
         for bad in [
             "---\nconfigs: 5\n---\n".to_owned(),
             "---\n{{{\n---\n".to_owned(),
