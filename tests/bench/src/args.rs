@@ -90,6 +90,10 @@ pub(crate) struct LstmArgs {
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
 
+    /// Taper trains with `train.activations = "recompute"`: less memory, more work.
+    #[arg(long, conflicts_with = "sweep")]
+    pub(crate) recompute: bool,
+
     /// A Python that imports torch.
     #[arg(long, value_name = "PATH", env = "TAPER_BENCH_PYTHON", default_value = "python3")]
     pub(crate) python: PathBuf,

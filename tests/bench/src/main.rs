@@ -71,7 +71,13 @@ fn compare(args: &LstmArgs, threads: usize) -> Result<()> {
         None => Workload::synthetic(count)?,
     });
     eprintln!("{}", workload.source);
-    let field = Field { workload: &workload, device: &device, python: &args.python, threads };
+    let field = Field {
+        workload: &workload,
+        device: &device,
+        recompute: args.recompute,
+        python: &args.python,
+        threads,
+    };
     let (contenders, absent) = field.open(&args.peers)?;
     for (name, why) in &absent {
         eprintln!("{name}: {why}");

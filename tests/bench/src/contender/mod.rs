@@ -76,6 +76,8 @@ const ONLY_BY_NAME: [&str; 1] = ["torch-compile"];
 pub(crate) struct Field<'a> {
     pub(crate) workload: &'a Rc<Workload>,
     pub(crate) device: &'a Device,
+    /// Whether Taper keeps no gates from forward to backward.
+    pub(crate) recompute: bool,
     pub(crate) python: &'a std::path::Path,
     pub(crate) threads: usize,
 }
@@ -91,7 +93,7 @@ impl Field<'_> {
     pub(crate) fn open(&self, peers: &[String]) -> Result<Opened> {
         let python = Python::new(self);
         let mut contenders: Vec<Box<dyn Contender>> =
-            vec![Box::new(Taper::new(self.workload, self.device)?)];
+            vec![Box::new(Taper::new(self.workload, self.device, self.recompute)?)];
         let mut absent = Vec::new();
         for name in self.chosen(peers)? {
             let opened: Result<Box<dyn Contender>> = match name {

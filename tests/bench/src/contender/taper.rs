@@ -8,6 +8,7 @@ use taper_lstm::TokenBatch;
 use taper_train::loss::Objective;
 use taper_train::model::{Model, ModelConfig, Specials};
 use taper_train::optimizer::Optimizer;
+use taper_train::recipe::Activations;
 use taper_train::step::{LabelledBatch, step};
 use taper_train::{Inference, Quantization, Recipe};
 
@@ -26,8 +27,10 @@ pub(super) struct Taper {
 }
 
 impl Taper {
-    pub(super) fn new(workload: &Workload, device: &Device) -> Result<Self> {
-        let recipe = tutorial(&["train.clip_norm=none"])?;
+    pub(super) fn new(workload: &Workload, device: &Device, recompute: bool) -> Result<Self> {
+        let activations = if recompute { "recompute" } else { "keep" };
+        let recipe =
+            tutorial(&["train.clip_norm=none", &format!("train.activations={activations}")])?;
         let config = ModelConfig {
             format: ModelConfig::FORMAT,
             taper: env!("CARGO_PKG_VERSION").into(),
@@ -43,7 +46,7 @@ impl Taper {
             threshold: None,
             weights_blake3: None,
         };
-        let model = Model::new(config, recipe.seed, None, device)?;
+        let model = Model::for_training(config, &recipe, None, device)?;
         Ok(Self {
             inference: Inference::new(&model, Quantization::F32)?,
             model,
@@ -70,7 +73,11 @@ impl Contender for Taper {
     }
 
     fn about(&self) -> String {
-        format!("Taper {}, packed", env!("CARGO_PKG_VERSION"))
+        let activations = match self.recipe.train.activations {
+            Activations::Keep => "kept",
+            Activations::Recompute => "recomputed",
+        };
+        format!("Taper {}, packed, activations {activations}", env!("CARGO_PKG_VERSION"))
     }
 
     fn run(&mut self, task: Task, batch: usize) -> Result<Option<f64>> {
@@ -104,7 +111,7 @@ pub(super) struct TaperInt8 {
 impl TaperInt8 {
     pub(super) fn new(workload: &Workload) -> Result<Self> {
         let batches = packed(workload)?;
-        let Taper { model, .. } = Taper::new(workload, &Device::Cpu)?;
+        let Taper { model, .. } = Taper::new(workload, &Device::Cpu, false)?;
         Ok(Self { inference: Inference::new(&model, Quantization::Int8)?, batches })
     }
 }
