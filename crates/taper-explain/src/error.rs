@@ -38,6 +38,12 @@ pub enum Error {
         /// The least that makes sense.
         least: usize,
     },
+    /// An experiment that would not move, or not by numbers.
+    #[error("the learning rate is {found}; a number above 0 is needed")]
+    LearningRate {
+        /// Its value.
+        found: f64,
+    },
     /// Something with an entry a token does not have the tokens' number.
     #[error("{what} has {found} entries for {expected} steps")]
     Length {

@@ -18,7 +18,7 @@ pub use attribution::{
 };
 pub use behaviour::{Behaviour, Counts, Tally};
 pub use error::{Error, Result};
-pub use experiment::{CHOICES, CellKind, Contestant, Reach, Settings, compare_cells};
+pub use experiment::{CHOICES, CellKind, Contestant, JUDGED, Reach, Settings, compare_cells};
 pub use ledger::{Composition, Ledger};
 pub use steps::Steps;
 pub use survival::{Survival, gradient_norms};

@@ -23,7 +23,8 @@ fn the_memory_carries_a_gradient_where_the_rnn_has_lost_it() {
     let [rnn, gru, _, lstm] = &found[..] else { panic!("four networks") };
     let share = |one: &Contestant| one.accuracy[0].1;
     assert!(share(lstm) > 0.95 && share(gru) > 0.95, "{} {}", share(lstm), share(gru));
-    assert!(share(rnn) < share(lstm), "{}", share(rnn));
+    // A guess: chance is 12.5 %.
+    assert!(share(rnn) < 0.2, "{}", share(rnn));
     // Before training, a gradient fades in all; slowest where forget gates stand open.
     let faded = |reach: &[f64]| reach[reach.len() - 1] / reach[0];
     let untrained = |cell: usize| faded(&found[cell].untrained.h);
@@ -62,5 +63,10 @@ fn an_experiment_of_no_size_is_refused() {
         let error = compare_cells(&settings, &mut |_, _, _| ()).unwrap_err();
         assert!(matches!(error, Error::Setting { .. }), "{error}");
         assert!(error.to_string().contains("at least"), "{error}");
+    }
+    for learning_rate in [0.0, -0.1, f64::NAN, f64::INFINITY] {
+        let settings = Settings { learning_rate, ..Settings::default() };
+        let error = compare_cells(&settings, &mut |_, _, _| ()).unwrap_err();
+        assert!(error.to_string().contains("above 0"), "{error}");
     }
 }

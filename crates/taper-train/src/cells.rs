@@ -43,7 +43,7 @@ fn recall(found: &[Contestant]) -> Chart {
     let chance = 1.0 / CHOICES as f64;
     let x = Axis::new("training steps").at_least(0.0).whole();
     let y = Axis::new("share named").percent().between(0.0, 1.0);
-    let mut chart = Chart::new("Recall of the first symbol", x, y);
+    let mut chart = Chart::new("Recall of the marked symbol", x, y);
     for (colour, one) in found.iter().enumerate() {
         let points = one.accuracy.iter().map(|(step, share)| [*step as f64, *share]).collect();
         chart = chart.with_colour(colour, one.cell.name(), Look::Marked, points);

@@ -7,14 +7,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use taper_explain::{CHOICES, Contestant, Settings, compare_cells};
+use taper_explain::{CHOICES, Contestant, JUDGED, Settings, compare_cells};
 use taper_train::cell_plots;
 
 use super::train::plain_table;
 use crate::console::Console;
 
-/// Lets a plain RNN, a GRU and LSTMs learn to recall a sequence's first symbol, and measures how much of the loss's
-/// gradient reaches each step, before and after. Needs no data. Under a minute on one core.
+/// Lets a plain RNN, a GRU and LSTMs learn to recall the one marked symbol of a sequence, and measures how much of the
+/// loss's gradient reaches each step, before and after. Needs no data. About a minute on one core.
 #[derive(Debug, clap::Args)]
 pub(crate) struct GradientsArgs {
     /// Decides parameters and sequences; the same seed gives the same numbers.
@@ -33,6 +33,10 @@ pub(crate) struct GradientsArgs {
     #[arg(long, default_value_t = Settings::default().hidden_size, value_name = "N")]
     hidden_size: usize,
 
+    /// Step size of Adam, the same for each network.
+    #[arg(long, default_value_t = Settings::default().learning_rate, value_name = "RATE")]
+    learning_rate: f64,
+
     /// Writes plots into this folder: untrained.svg, trained.svg, recall.svg.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -49,7 +53,7 @@ pub(crate) fn run(args: &GradientsArgs, console: &Console) -> Result<ExitCode> {
         steps: args.steps,
         hidden_size: args.hidden_size,
         every: (args.steps / 6).max(1),
-        ..Settings::default()
+        learning_rate: args.learning_rate,
     };
     let found = compare_cells(&settings, &mut |cell, step, share| {
         let message = format!("{}: step {step}, {:.1} % recalled", cell.name(), 100.0 * share);
@@ -81,7 +85,8 @@ fn left(norms: &[f64], distance: usize) -> String {
 }
 
 fn in_words(settings: &Settings, found: &[Contestant]) -> String {
-    let far = settings.length - 1;
+    // The state that has just read what the probes ask for.
+    let far = settings.length - 2;
     let mut gradients = plain_table();
     gradients.set_header([
         "gradient of".to_owned(),
@@ -120,7 +125,7 @@ fn in_words(settings: &Settings, found: &[Contestant]) -> String {
     let _ = writeln!(words, "{recall}");
     let _ = writeln!(
         words,
-        "First symbols named at the end of 512 new sequences of {}; guessing names {:.1} %.",
+        "Marked symbols named at the end of {JUDGED} new sequences of {}; guessing names {:.1} %.",
         settings.length,
         100.0 / CHOICES as f64
     );

@@ -30,7 +30,7 @@ fn four_cells_on_one_task_as_figures_words_and_plots() {
     assert_eq!(names, ["RNN", "GRU", "LSTM, forget bias 0", "LSTM, forget bias 1"]);
     for (cell, gates) in cells.iter().zip([1, 3, 4, 4]) {
         // Two products and two biases a gate, and the linear layer.
-        let parameters = gates * (6 * 16 + 6 * 6 + 12) + 8 * 6 + 8;
+        let parameters = gates * (6 * 9 + 6 * 6 + 12) + 8 * 6 + 8;
         assert_eq!(cell["parameters"], parameters);
         for when in ["untrained", "trained"] {
             let norms = cell[when]["h"].as_array().unwrap();
@@ -54,6 +54,10 @@ fn four_cells_on_one_task_as_figures_words_and_plots() {
     }
     assert_eq!(ask(&["--json"]), found, "the same seed gives the same numbers");
     assert_ne!(ask(&["--json", "--seed", "2"])["cells"], found["cells"]);
+    let slower = ask(&["--json", "--learning-rate", "0.001"]);
+    assert_eq!(slower["learning_rate"], 0.001);
+    assert_eq!(slower["cells"][0]["untrained"], found["cells"][0]["untrained"]);
+    assert_ne!(slower["cells"][0]["trained"], found["cells"][0]["trained"]);
 
     let output = run(&TINY);
     let words = String::from_utf8(output.stdout.clone()).unwrap();
@@ -68,6 +72,10 @@ fn what_it_cannot_do_is_told() {
     let message = failure(&["gradients", "--length", "1"]);
     assert!(message.contains("the length of sequences"), "{message}");
     assert!(failure(&["gradients", "--steps", "0"]).contains("the number of steps"));
+    for rate in ["0", "-1", "nan", "inf"] {
+        let message = failure(&["gradients", &format!("--learning-rate={rate}")]);
+        assert!(message.contains("the learning rate is"), "{message}");
+    }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();

@@ -7,7 +7,7 @@ use taper_lstm::{
     RecurrentConfig, Rnn,
 };
 
-use super::task::{CHOICES, SYMBOLS};
+use super::task::{CHOICES, SYMBOLS, Sequence};
 use super::{CellKind, Reach, Settings};
 use crate::error::Result;
 use crate::steps::numbers;
@@ -104,8 +104,9 @@ impl Network {
     }
 
     /// One step of `optimizer` on a batch.
-    pub(super) fn learn(&self, batch: &[Vec<u32>], optimizer: &mut AdamW) -> Result<()> {
-        let state = self.layer.forward(&self.one_hot(batch)?, None, Mode::Differentiate)?;
+    pub(super) fn learn(&self, batch: &[Sequence], optimizer: &mut AdamW) -> Result<()> {
+        let state =
+            self.layer.forward(&self.one_hot(&symbols(batch))?, None, Mode::Differentiate)?;
         let loss = cross_entropy(&self.logits(&state.h)?, &answers(batch)?)?;
         let mut gradients = loss.backward()?;
         let vars = self.parameters.vars();
@@ -126,11 +127,11 @@ impl Network {
         Ok(optimizer.step(&gradients)?)
     }
 
-    /// Share of the batch whose first symbol is named.
-    pub(super) fn accuracy(&self, batch: &[Vec<u32>]) -> Result<f64> {
-        let state = self.layer.forward(&self.one_hot(batch)?, None, Mode::Evaluate)?;
+    /// Share of the batch whose answer is named.
+    pub(super) fn accuracy(&self, batch: &[Sequence]) -> Result<f64> {
+        let state = self.layer.forward(&self.one_hot(&symbols(batch))?, None, Mode::Evaluate)?;
         let named: Vec<u32> = self.logits(&state.h)?.argmax(D::Minus1)?.to_vec1()?;
-        let right = named.iter().zip(batch).filter(|(named, sequence)| **named == sequence[0]);
+        let right = named.iter().zip(batch).filter(|(named, sequence)| **named == sequence.answer);
         Ok(right.count() as f64 / batch.len() as f64)
     }
 
@@ -138,7 +139,7 @@ impl Network {
     ///
     /// The sequence is read a step at a time and gone back in the same way: the gradient of a step's states is the
     /// weight of the states it made. In f64, where 1e-300 is still a number.
-    pub(super) fn reach(&self, batch: &[Vec<u32>]) -> Result<Reach> {
+    pub(super) fn reach(&self, batch: &[Sequence]) -> Result<Reach> {
         let exact = Self::build(self.cell, self.hidden_size, 0, DType::F64)?;
         let values = self.parameters.vars().into_iter();
         exact
@@ -147,9 +148,10 @@ impl Network {
         exact.reach_exactly(batch)
     }
 
-    fn reach_exactly(&self, batch: &[Vec<u32>]) -> Result<Reach> {
-        let length = batch[0].len();
-        let column = |t: usize| -> Vec<Vec<u32>> { batch.iter().map(|s| vec![s[t]]).collect() };
+    fn reach_exactly(&self, batch: &[Sequence]) -> Result<Reach> {
+        let length = batch[0].symbols.len();
+        let column =
+            |t: usize| -> Vec<&[u32]> { batch.iter().map(|s| &s.symbols[t..=t]).collect() };
         let mut states: Vec<State> = Vec::with_capacity(length);
         for t in 0..length {
             let input = self.one_hot(&column(t))?;
@@ -190,9 +192,9 @@ impl Network {
     }
 
     /// The same of an LSTM's memory, through this step's h and all later steps; `h` is the gradient of the last h.
-    fn reach_memory(&self, batch: &[Vec<u32>], h: &Tensor) -> Result<Option<Vec<f64>>> {
+    fn reach_memory(&self, batch: &[Sequence], h: &Tensor) -> Result<Option<Vec<f64>>> {
         let Layer::Lstm(lstm) = &self.layer else { return Ok(None) };
-        let trace = lstm.trace(&self.one_hot(batch)?, None)?;
+        let trace = lstm.trace(&self.one_hot(&symbols(batch))?, None)?;
         let state = LstmState { h: h.clone(), c: h.zeros_like()? };
         let norms = trace.gradient_norms(None, Some(&state))?;
         // Equal lengths lie step by step.
@@ -201,11 +203,10 @@ impl Network {
         Ok(Some(means.map(|norms| norms.iter().sum::<f64>() / norms.len() as f64).collect()))
     }
 
-    fn one_hot(&self, sequences: &[Vec<u32>]) -> Result<PackedSequence> {
-        let lengths: Vec<usize> = sequences.iter().map(Vec::len).collect();
+    fn one_hot(&self, sequences: &[&[u32]]) -> Result<PackedSequence> {
+        let lengths: Vec<usize> = sequences.iter().map(|symbols| symbols.len()).collect();
         let packing = Packing::new(&lengths)?;
-        let sequences: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
-        let symbols = packing.pack(&sequences)?;
+        let symbols = packing.pack(sequences)?;
         let mut rows = vec![0_f32; symbols.len() * SYMBOLS];
         for (row, symbol) in symbols.iter().enumerate() {
             rows[row * SYMBOLS + *symbol as usize] = 1.0;
@@ -219,9 +220,13 @@ impl Network {
     }
 }
 
-fn answers(batch: &[Vec<u32>]) -> Result<Tensor> {
-    let first: Vec<u32> = batch.iter().map(|sequence| sequence[0]).collect();
-    Ok(Tensor::new(first, &Device::Cpu)?)
+fn answers(batch: &[Sequence]) -> Result<Tensor> {
+    let answers: Vec<u32> = batch.iter().map(|sequence| sequence.answer).collect();
+    Ok(Tensor::new(answers, &Device::Cpu)?)
+}
+
+fn symbols(batch: &[Sequence]) -> Vec<&[u32]> {
+    batch.iter().map(|sequence| sequence.symbols.as_slice()).collect()
 }
 
 /// The L2 norm of each sequence's row, averaged.
@@ -240,10 +245,10 @@ mod tests {
     fn a_step_at_a_time_gives_the_gradients_of_the_trace() {
         let settings = Settings { hidden_size: 7, length: 12, ..Settings::default() };
         let network = Network::new(CellKind::LstmForget1, &settings).unwrap();
-        let batch = task::draw(3, task::PROBE, 0, &[12; 5]);
+        let batch = task::draw(3, task::PROBE, 0, &[12; 5], 1);
         let found = network.reach(&batch).unwrap();
         let Layer::Lstm(lstm) = &network.layer else { panic!("an LSTM") };
-        let trace = lstm.trace(&network.one_hot(&batch).unwrap(), None).unwrap();
+        let trace = lstm.trace(&network.one_hot(&symbols(&batch)).unwrap(), None).unwrap();
         let h = Var::from_tensor(&trace.state.h).unwrap();
         let logits = network.logits(h.as_tensor()).unwrap();
         let loss = cross_entropy(&logits, &answers(&batch).unwrap()).unwrap();
