@@ -30,16 +30,20 @@ impl App {
     pub(crate) fn open(options: &Options) -> Result<Self> {
         let names = options.models.iter().map(|source| source.name.as_str());
         let metrics = Arc::new(Metrics::new(names));
-        let limits = options.limits.clone();
-        Ok(Self {
-            models: Models::open(options, &metrics)?,
+        let models = Models::open(options, &metrics)?;
+        Ok(Self::new(models, options.limits.clone(), metrics))
+    }
+
+    pub(crate) fn new(models: Models, limits: Limits, metrics: Arc<Metrics>) -> Self {
+        Self {
+            models,
             requests: Arc::new(Semaphore::new(limits.requests)),
             inspections: Arc::new(Semaphore::new(limits.inspections)),
             inspecting: Arc::new(Semaphore::new(1)),
             stop: watch::Sender::new(false),
             limits,
             metrics,
-        })
+        }
     }
 
     /// The model that a request names.

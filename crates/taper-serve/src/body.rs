@@ -17,7 +17,7 @@ const DRAINED_BYTES: usize = 16 << 20;
 /// And for how long.
 const DRAINED_TIME: Duration = Duration::from_secs(1);
 
-/// The body as `T`.
+/// The body, an object, as `T`.
 ///
 /// - 415: not `application/json`, or packed;
 /// - 413: more bytes than [`Limits::body_bytes`];
@@ -40,10 +40,16 @@ pub(crate) async fn json<T: DeserializeOwned>(
         let message = format!("the body is not UTF-8 from byte {} on", error.valid_up_to() + 1);
         Problem::new(StatusCode::BAD_REQUEST, "not_utf8", message)
     })?;
-    serde_json::from_str(text).map_err(|error| match error.classify() {
+    let found = serde_json::from_str(text).map_err(|error| match error.classify() {
         Category::Data => Problem::unprocessable("unexpected_json", shape(&error)),
         _ => Problem::new(StatusCode::BAD_REQUEST, "malformed_json", error.to_string()),
-    })
+    })?;
+    // Fields without their names, in a list, are a struct for serde as well.
+    if text.trim_start().starts_with('{') {
+        Ok(found)
+    } else {
+        Err(Problem::unprocessable("unexpected_json", "expected an object"))
+    }
 }
 
 /// What serde says of a shape, without the value it found: that may be a text.

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, Request, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use taper_train::inspect::{Method, Subject, page};
+use tokio::task::JoinError;
 use tokio::time::timeout;
 
 use crate::app::App;
@@ -24,8 +25,7 @@ struct Question {
     text: Option<String>,
     texts: Option<Vec<String>>,
     model: Option<String>,
-    #[serde(default)]
-    method: MethodName,
+    method: Option<MethodName>,
 }
 
 /// The methods whose time grows with a text's length; occlusion's grows with its square.
@@ -79,13 +79,13 @@ pub(crate) async fn inspect(
         // The turn ends with the work, even if nobody waits for it any more.
         let work = move || {
             let _turn = turn;
-            written(&loaded, texts, question.method.into(), form)
+            written(&loaded, texts, question.method.unwrap_or_default().into(), form)
         };
         tokio::task::spawn_blocking(work).await
     };
     let late = |_| Problem::late(format!("no answer within {:?}", limits.answer_time));
     let found = timeout(limits.answer_time, inspected).await.map_err(late)?;
-    let text = found.map_err(|error| error.to_string()).flatten().map_err(|message| {
+    let text = found.map_err(|error| unfinished(&error)).flatten().map_err(|message| {
         tracing::error!(model = served.name, message, "cannot inspect");
         Problem::internal()
     })?;
@@ -93,6 +93,11 @@ pub(crate) async fn inspect(
         Form::Json => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
         Form::Page => ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(text)).into_response(),
     })
+}
+
+/// What is said of work that broke off: not a panic's own message, which may quote a text.
+fn unfinished(error: &JoinError) -> String {
+    if error.is_panic() { "the inspection panicked" } else { "the server ended first" }.to_owned()
 }
 
 fn written(
@@ -106,5 +111,24 @@ fn written(
     match form {
         Form::Json => serde_json::to_string(&found).map_err(|error| error.to_string()),
         Form::Page => page(&found).map_err(|error| error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn breaks() {
+        panic!("of a zebrafish");
+    }
+
+    #[test]
+    fn a_panics_message_is_not_told() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let work = async { tokio::task::spawn_blocking(breaks).await };
+        let error = runtime.block_on(work).unwrap_err();
+        assert!(error.to_string().contains("zebrafish"), "else there is nothing to keep: {error}");
+        assert_eq!(unfinished(&error), "the inspection panicked");
     }
 }

@@ -101,6 +101,17 @@ impl Models {
         Ok(models)
     }
 
+    /// None at all: for what can be tested without.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self {
+            served: Vec::new(),
+            device: DeviceChoice::Cpu,
+            quantization: Quantization::F32,
+            metrics: Arc::new(Metrics::new([])),
+        }
+    }
+
     fn load(&self, source: &ModelSource) -> Result<Loaded> {
         let device = self.device.open().map_err(|error| Error::Device(Box::new(error)))?;
         let refused = |error| Error::Model { name: source.name.clone(), source: Box::new(error) };

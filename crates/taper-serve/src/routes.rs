@@ -32,14 +32,20 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 const ALWAYS: [&str; 2] = ["/healthz", "/metrics"];
 
 pub(crate) fn router(app: &Arc<App>) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/", get(([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE))))
         .route("/v1/predict", post(predict))
         .route("/v1/inspect", post(inspect))
         .route("/v1/models", get(|State(app): State<Arc<App>>| async move { models(&app) }))
         .route("/healthz", get((JSON, HEALTH)))
         .route("/metrics", get(|State(app): State<Arc<App>>| async move { metrics(&app) }))
-        .route("/openapi.json", get((JSON, OPENAPI)))
+        .route("/openapi.json", get((JSON, OPENAPI)));
+    surrounded(routes, app)
+}
+
+/// Routes with what goes around all of them: a panic is answered, too, and its message, which may quote a text, is not told.
+fn surrounded(routes: Router<Arc<App>>, app: &Arc<App>) -> Router {
+    routes
         .fallback(not_found())
         .method_not_allowed_fallback(not_allowed())
         .layer(CatchPanicLayer::custom(panicked))
@@ -104,3 +110,6 @@ fn metrics(app: &App) -> Result<Response, Problem> {
     let text = app.metrics.text().ok_or_else(Problem::internal)?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
 }
+
+#[cfg(test)]
+mod tests;

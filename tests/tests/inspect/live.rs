@@ -104,7 +104,8 @@ fn a_text_typed_and_sent_is_seen_from_inside() {
         let root = "document.documentElement";
         let overflow = browser.value(&format!("{root}.scrollWidth - {root}.clientWidth"));
         assert_eq!(overflow, 0, "{width}");
-        assert_eq!(browser.value("document.getElementById('state').textContent"), "");
+        let state = browser.value("document.getElementById('state').textContent");
+        assert_eq!(state, "The answer is below.");
         // What is in a text is text, in the frame as well.
         assert_eq!(
             browser.value_in_frame("document.querySelectorAll('main script, main b').length"),

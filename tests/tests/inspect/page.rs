@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use candle_core::Device;
-use serde_json::Value;
+use serde_json::{Value, json};
 use taper_text::{Normalization, Tokenizer, Vocabulary};
 use taper_train::Recipe;
 use taper_train::inspect::{Inspection, Inspector, Method, Subject, write_page};
@@ -59,6 +59,11 @@ fn written(inspection: &Inspection) -> (TempDir, PathBuf, Value) {
     let path = folder.path().join("page.html");
     write_page(&path, inspection).unwrap();
     (folder, path, serde_json::to_value(inspection).unwrap())
+}
+
+/// Tokens of both texts.
+fn tokens(data: &Value) -> usize {
+    [0, 1].map(|text| data["texts"][text]["tokens"].as_array().unwrap().len()).iter().sum()
 }
 
 /// Chromium, or a line that says that there is none.
@@ -138,6 +143,14 @@ fn it_draws_itself_at_every_width_light_and_dark() {
         assert_eq!(overflow, 0, "{width}, {scheme}");
         let tops = "new Set([...document.querySelectorAll('section')].map(s => s.offsetTop)).size";
         assert_eq!(browser.value(tops), 3 - columns, "{width}");
+        // Side by side, the same pictures stand at the same height.
+        let canvases = "new Set([...document.querySelectorAll('section')].map(
+            s => s.querySelector('canvas').getBoundingClientRect().top)).size";
+        assert_eq!(browser.value(canvases), 3 - columns, "{width}");
+        // The switches stay in sight.
+        let switches = "(() => { scrollTo(0, 600);
+            return document.getElementById('controls').getBoundingClientRect().top; })()";
+        assert_eq!(browser.value(switches), 0, "{width}");
         // What is in a text is text: it made no elements and ran nothing.
         assert_eq!(browser.value("document.querySelectorAll('main script, main b').length"), 0);
         let words = browser.value(
@@ -161,8 +174,56 @@ fn it_draws_itself_at_every_width_light_and_dark() {
                new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size > 8)",
         );
         assert_eq!(drawn, true);
+        // Who hears a token hears what it contributes.
+        let tree = browser.call("Accessibility.getFullAXTree", &json!({}));
+        let heard: Vec<&str> = (tree["nodes"].as_array().unwrap().iter())
+            .filter(|node| node["role"]["value"] == "button")
+            .map(|node| node["description"]["value"].as_str().unwrap_or_default())
+            .collect();
+        let told = heard.iter().filter(|heard| heard.starts_with("contribution "));
+        assert_eq!((heard.len(), told.count()), (tokens(&data), tokens(&data)), "{heard:?}");
         let page = browser.value("JSON.parse(document.getElementById('data').textContent)");
         assert_eq!(page["texts"][1]["text"], data["texts"][1]["text"]);
         assert_eq!(browser.complaints(), Vec::<Value>::new());
+    }
+}
+
+#[test]
+fn nothing_to_read_nothing_known_and_far_too_much_are_drawn() {
+    let Some(mut browser) = browser() else { return };
+    let (config, tokenizer) = untrained(&["neg", "pos"]);
+    let model = Model::new(config, 3, None, &Device::Cpu).unwrap();
+    let inspector = Inspector::new(model, tokenizer);
+    let long = "a film ".repeat(50_000);
+    for (texts, said) in [
+        (
+            ["", "zyx wvu zyx"],
+            ["an empty text reads as one unknown word", "3 tokens read, 3 unknown"],
+        ),
+        (
+            [long.as_str(), "a"],
+            ["The text has 100000 tokens: its head is inspected", "1 token read"],
+        ),
+    ] {
+        let subjects = texts.map(|text| Subject::from(text.to_owned()));
+        let found = inspector.inspect(&subjects, Method::GradientXInput).unwrap();
+        let (_folder, path, data) = written(&found);
+        for width in [400, 1600] {
+            browser.show(&path, width, "light");
+            for (text, said) in said.iter().enumerate() {
+                let facts = format!("document.querySelectorAll('div.facts')[{text}].textContent");
+                let facts = browser.value(&facts);
+                assert!(facts.as_str().unwrap().contains(said), "{said}: {facts}");
+            }
+            assert_shows(&mut browser, &data, 0, 2);
+            browser.value("document.querySelector('.tokens button[aria-pressed=true]').focus()");
+            browser.press("End");
+            let last = data["texts"][0]["tokens"].as_array().unwrap().len() - 1;
+            assert_shows(&mut browser, &data, last, 2);
+            let root = "document.documentElement";
+            let overflow = browser.value(&format!("{root}.scrollWidth - {root}.clientWidth"));
+            assert_eq!(overflow, 0, "{width}");
+            assert_eq!(browser.complaints(), Vec::<Value>::new());
+        }
     }
 }

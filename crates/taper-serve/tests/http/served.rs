@@ -86,6 +86,14 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// The body's type, without its parameters.
+    pub(crate) fn kind(&self) -> &str {
+        // As a client writes headers down, or as they came.
+        let names = ["\"content-type\": \"", "\ncontent-type: "];
+        let value = names.into_iter().find_map(|name| self.head.split_once(name)).map(|it| it.1);
+        value.unwrap_or_default().split(['"', ';', '\r']).next().unwrap_or_default()
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }

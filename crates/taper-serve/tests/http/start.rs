@@ -36,6 +36,11 @@ fn what_cannot_be_served_is_told_why() {
     let nothing = Limits { queue_texts: 0, ..Limits::default() };
     assert!(refused(&Options { limits: nothing, ..good.clone() }).contains("`queue_texts` is 0"));
 
+    let tokenizer = std::fs::read(path.join("tokenizer.json")).unwrap();
+    std::fs::remove_file(path.join("tokenizer.json")).unwrap();
+    let message = refused(&good);
+    assert!(message.contains("model `m`") && message.contains("tokenizer.json"), "{message}");
+    std::fs::write(path.join("tokenizer.json"), tokenizer).unwrap();
     std::fs::write(path.join("config.json"), "{\"format\": 2, \"network\": {}}").unwrap();
     let error = Server::open(&good).unwrap_err();
     assert!(

@@ -49,6 +49,17 @@ function drawHeat(canvas, heat, name) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
+// Beside the rows of a heat map: what their units mostly do, in the colours of `names`.
+function behaviourStrip(behaviours, names) {
+  const parts = names.map((name, index) => {
+    const part = element("div");
+    part.style.flex = String(behaviours.filter((found) => found === name).length);
+    part.style.background = `var(--k${index})`;
+    return part;
+  });
+  return element("div", { className: "strip", "aria-hidden": "true" }, ...parts);
+}
+
 // A frame around the column of token `t`.
 function columnMark(columns, t) {
   const mark = element("div", { className: "column", "aria-hidden": "true" });
@@ -80,7 +91,7 @@ function frame(label, length, selected, children) {
   );
 }
 
-// What the memory consists of: an area for each part of the text, one on the other.
+// What the memory consists of: an area for each part of the text, one on the other; the chart and what it shows.
 function drawComposition(composition, length, selected) {
   const { at, magnitudes, parts } = composition;
   const sums = magnitudes.map((row) => row.reduce((sum, value) => sum + value, 0));
@@ -101,12 +112,14 @@ function drawComposition(composition, length, selected) {
     below = above;
     return shape("path", { d, fill: `var(--k${index})` });
   });
-  const label = shape("text", { x: 6, y: 16 });
-  label.textContent = `magnitude, up to ${most.toPrecision(3)}`;
-  return frame("What the memory consists of after every token", length, selected, [...areas, label]);
+  const caption = `From 0 to ${most.toPrecision(3)}, Σ|…| over the units; tokens from left to right.`;
+  return [
+    element("figcaption", {}, caption),
+    frame("What the memory consists of after every token", length, selected, areas),
+  ];
 }
 
-// Gradients and the product of forget gates along the text, on a logarithmic scale.
+// Gradients and the product of forget gates along the text, on a logarithmic scale; the chart and what it shows.
 function drawGradients(tokens, selected) {
   const length = tokens.kept.length;
   const series = [
@@ -127,7 +140,6 @@ function drawGradients(tokens, selected) {
       fill: "none", stroke: `var(${name})`, "stroke-width": 2, "stroke-dasharray": dash,
     }),
   );
-  const label = shape("text", { x: 6, y: HEIGHT - 8 });
-  label.textContent = `each as a share of its largest, down to 1e${least}`;
-  return frame("Gradients along the text", length, selected, [...lines, label]);
+  const caption = `Each as a share of its largest, on a logarithmic scale: 1 at the top, 1e${least} at the bottom.`;
+  return [element("figcaption", {}, caption), frame("Gradients along the text", length, selected, lines)];
 }
