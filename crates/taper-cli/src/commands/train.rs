@@ -19,16 +19,19 @@ mod progress;
 
 use progress::Progress;
 
+const UNKNOWN_VECTORS: &str = "the run is of a version that did not write down its word vectors: only its texts and tokens were compared";
+
 pub(crate) fn run(args: &TrainArgs, data: &Path, console: &Console) -> Result<ExitCode> {
     let device = args.device.open()?;
     let (mut run, prepared) = if let Some(folder) = &args.resume {
         // The data first: without them nothing of the run is touched.
-        let prepared = match &args.choice.prepared {
-            Some(place) => Run::open_moved(folder, place),
-            None => Run::open_prepared(folder),
-        };
-        match prepared {
-            Ok(prepared) => (resumed(folder, args)?, prepared),
+        match Run::open_to_train(folder, args.choice.prepared.as_deref()) {
+            Ok(prepared) => {
+                if Run::prepared_of(folder)?.vectors.is_none() {
+                    console.say(None, UNKNOWN_VECTORS);
+                }
+                (resumed(folder, args)?, prepared)
+            }
             // Whatever is wrong with the run itself is told first.
             Err(error) => return Err(Run::recipe_of(folder).err().unwrap_or(error).into()),
         }
