@@ -4,6 +4,7 @@
 mod answers;
 mod end;
 mod hostile;
+mod labels;
 mod load;
 mod served;
 mod start;
