@@ -1,7 +1,7 @@
 //! The `taper` command: prepare, train, evaluate, predict.
 //!
-//! Results go to stdout, logs and bars to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130
-//! interrupted (after a checkpoint). This is the one place that reads the environment.
+//! Results go to stdout, logs and bars to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage; 130
+//! (SIGINT) and 143 (SIGTERM) for a training that stopped after a checkpoint. This is the one place that reads the environment.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a terminal program")]
 
@@ -18,9 +18,6 @@ use clap::{CommandFactory, Parser};
 
 use cli::{Args, Command};
 use console::Console;
-
-/// A program that was asked to stop did so.
-pub(crate) const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let args = Args::parse();

@@ -174,6 +174,18 @@ pub enum Error {
         known: Vec<String>,
     },
 
+    /// A first row of which nothing tells what it is, where a row too many or too few would go unnoticed.
+    #[error(
+        "{place}: the first row ({}) may name the columns or be a row like the others; say which",
+        listed(first)
+    )]
+    UnclearHeader {
+        /// The file.
+        place: Place,
+        /// The fields of its first row.
+        first: Vec<String>,
+    },
+
     /// Two spellings of what looks like one label.
     #[error(
         "{place} has the label {found:?}, which differs from {like:?} only by case or surrounding \

@@ -63,7 +63,8 @@ impl Texts {
     /// [`Source::open_with`](crate::Source::open_with) does it, or told; splits and classes do not matter.
     ///
     /// # Errors
-    /// A folder, an empty file, one of no known format, or without a column that is known to hold the text.
+    /// A folder, an empty file, one of no known format, or without a column that is known to hold the text; a table whose
+    /// first row may name its columns or be a text, unless the settings say which ([`Error::UnclearHeader`]).
     pub fn open(path: &Path, settings: &SourceSettings) -> Result<Self> {
         settings.check()?;
         if path.is_dir() {
@@ -72,6 +73,9 @@ impl Texts {
         }
         let path = &within_archive(path)?;
         let detected = detect(path, settings)?;
+        if let Some(first) = detected.unclear {
+            return Err(Error::UnclearHeader { place: Place::file(path), first });
+        }
         let rows = if detected.reading == Reading::Text {
             every_line(Input::open(path, &settings.limits)?, &settings.limits)
         } else {

@@ -242,6 +242,7 @@ fn duplicate_and_missing_columns() {
         says(&room.file(name, text), &["no column that is known to hold the label"]);
     }
     says(&room.file("i.csv", "id,label\n1,a\n2,b\n"), &["known to hold the text"]);
+    says(&room.file("k.csv", "id,foo\na,b\nc,d\n"), &["known to hold the text", "it has id, foo"]);
     let mut settings = SourceSettings::default();
     settings.columns.group = Some("topic".into());
     let message = refusal(&room.file("j.csv", "text,topic,n\na,b,1\n"), &settings);

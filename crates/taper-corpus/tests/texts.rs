@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::{Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
-use taper_corpus::{ColumnSettings, OnError, SourceSettings, Text, Texts};
+use taper_corpus::{ColumnSettings, DialectSettings, OnError, SourceSettings, Text, Texts};
 
 fn read(path: &Path, settings: &SourceSettings) -> Vec<Text> {
     Texts::open(path, settings).unwrap().collect::<Result<_, _>>().unwrap()
@@ -91,4 +91,63 @@ fn a_bad_row_is_named_or_counted() {
     assert_eq!(texts.first_problem(), Some(&*message));
     let message = Texts::open(folder.path(), &settings).unwrap_err().to_string();
     assert!(message.contains("folder; name one of its files"), "{message}");
+}
+
+#[test]
+fn a_header_in_words_of_its_own_is_no_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    let open = |text: &str, settings: &SourceSettings| {
+        fs::write(&path, text).unwrap();
+        Texts::open(&path, settings)
+    };
+    let texts = |text: &str, settings: &SourceSettings| -> Vec<(Option<String>, String)> {
+        let texts = open(text, settings).unwrap();
+        texts.map(|text| text.unwrap()).map(|text| (text.id, text.text)).collect()
+    };
+    let detected = SourceSettings::default();
+    let named = |id: &str, text: &str| (Some(id.to_owned()), text.to_owned());
+    // The rows' name is known, so the other column is the text, the longer one or not.
+    for (csv, ids) in [
+        ("id,foo\n1,A fine film\n2,No\n", ["1", "2"]),
+        (
+            "foo,ID\nA fine film,a-very-long-name-1\nNo,a-very-long-name-2\n",
+            ["a-very-long-name-1", "a-very-long-name-2"],
+        ),
+    ] {
+        let expected = [named(ids[0], "A fine film"), named(ids[1], "No")];
+        assert_eq!(texts(csv, &detected), expected, "{csv}");
+    }
+    // Words over numbers.
+    assert_eq!(texts("nr,foo\n1,Yes it is\n2,No\n", &detected)[0].1, "Yes it is");
+
+    // Nothing tells; a name, a number of a column and what the first row is do.
+    let open_ended = "key,Full Story\na1,\"It was good, really\"\na2,It was so bad\n";
+    let message = open(open_ended, &detected).unwrap_err().to_string();
+    assert!(message.contains("t.csv: the first row (key, Full Story) may"), "{message}");
+    let told = |text: &[&str], id: Option<&str>, header| {
+        let text = text.iter().map(|&name| name.to_owned()).collect();
+        let columns = ColumnSettings { text, id: id.map(str::to_owned), ..Default::default() };
+        let dialect = DialectSettings { header, ..DialectSettings::default() };
+        SourceSettings { columns, dialect, ..SourceSettings::default() }
+    };
+    let two = ["It was good, really", "It was so bad"];
+    let only = |settings: &SourceSettings| {
+        texts(open_ended, settings).into_iter().map(|row| row.1).collect::<Vec<_>>()
+    };
+    assert_eq!(only(&told(&["Full Story"], None, None)), two);
+    assert_eq!(only(&told(&[], Some("key"), None)), two);
+    assert_eq!(only(&told(&[], None, Some(true))), two);
+    assert_eq!(only(&told(&["2"], None, Some(true))), two);
+    assert_eq!(only(&told(&[], None, Some(false))), [&["Full Story"][..], &two].concat());
+
+    // Rows like the first are rows: sentences over sentences, words over words.
+    assert_eq!(texts("a1,\"Good, really.\"\na2,It was bad.\n", &detected).len(), 2);
+    assert_eq!(texts("a1,good\na2,bad\na3,so so\n", &detected).len(), 3);
+    // A single column of texts, with a name nobody knows.
+    let message = open("verdicts\nIt was so very good.\n", &detected).unwrap_err().to_string();
+    assert!(message.contains("(verdicts)"), "{message}");
+    // Of three columns the names say too little.
+    let message = open("id,foo,bar\n1,It was,good\n", &detected).unwrap_err().to_string();
+    assert!(message.contains("hold the text") && message.contains("id, foo, bar"), "{message}");
 }

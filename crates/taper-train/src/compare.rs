@@ -1,13 +1,19 @@
 //! Two runs on the same rows: is one better, by more than chance, and where do they differ?
 
+mod labels;
 mod pairs;
+mod said;
 
+pub use labels::{LabelComparison, LabelTest};
+pub use said::{Named, Verdict};
+
+use said::{Said, truth};
 use serde::{Deserialize, Serialize};
 
 use crate::artifacts::Prepared;
 use crate::assess::read_rows;
 use crate::evaluate::Scored;
-use crate::metrics::{Estimate, Figures, McNemar, Resampling, Scores};
+use crate::metrics::{Estimate, Figures, McNemar, Resampling};
 use crate::model::ModelConfig;
 use crate::{Error, Result};
 
@@ -39,10 +45,14 @@ pub struct Comparison {
     pub first: Contestant,
     /// The second.
     pub second: Contestant,
-    /// Accuracy of the second less that of the first; the interval is of resamples of pairs.
+    /// Accuracy of the second less that of the first; the interval is of resamples of pairs. Where a text has any number
+    /// of labels, it is right if all of them are.
     pub accuracy_difference: Estimate,
     /// Whether the difference is more than chance.
     pub mcnemar: McNemar,
+    /// Where a text has any number of labels: each of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_label: Option<LabelComparison>,
     /// Rows that the first has right and the second wrong: those first of which the second is surest.
     pub lost: Vec<Flip>,
     /// Rows that the second has right and the first wrong: those first of which the first is surest.
@@ -65,23 +75,14 @@ pub struct Contestant {
 pub struct Flip {
     /// Its name in the first's data.
     pub id: String,
-    /// The name of its class.
-    pub label: String,
+    /// Its class, or its labels.
+    pub label: Named,
     /// What the first says.
     pub first: Verdict,
     /// What the second says.
     pub second: Verdict,
     /// The text.
     pub text: String,
-}
-
-/// A class and how sure a model is of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// The class.
-    pub predicted: String,
-    /// Its probability, at the model's temperature.
-    pub probability: f64,
 }
 
 /// Compares two models. Their data may be prepared in different ways, and lie in different order: rows are paired by text,
@@ -96,21 +97,21 @@ pub fn compare(
     resampling: Resampling,
 ) -> Result<Comparison> {
     let split = &first.scored.split;
-    for Contender { name, config, .. } in [first, second] {
-        if config.threshold.is_some() {
-            let message =
-                "gives a text any number of labels; only models that give one are compared";
-            return Err(Error::Dataset { dataset: name.to_owned(), message: message.to_owned() });
-        }
-    }
     check(first, second)?;
     let pairs = pairs::of(
         (first.scored, &read_rows(first.prepared, split)?),
         (second.scored, &read_rows(second.prepared, &second.scored.split)?),
     )
     .map_err(|message| Error::Dataset { dataset: format!("split `{split}`"), message })?;
-    let scores = [scores(first)?, scores(second)?];
-    let right = [scores[0].right(), scores[1].right()];
+    let said = [Said::of(first)?, Said::of(second)?];
+    let right = [said[0].right(), said[1].right()];
+    let class_names = &first.config.class_names;
+    let by_label = match &said {
+        [Said::Labels(one), Said::Labels(other)] => {
+            Some(labels::compare(one, other, &pairs, class_names, resampling))
+        }
+        _ => None,
+    };
     let outcome = |pair: &(usize, usize)| (right[0][pair.0], right[1][pair.1]);
     let gain = |pair| match outcome(pair) {
         (true, false) => -1.0,
@@ -124,16 +125,17 @@ pub fn compare(
     };
     let (lost, won) = (differ((true, false)), differ((false, true)));
     let mcnemar = McNemar::new(lost.len() as u64, won.len() as u64);
-    let shown = |pairs, surest| flipped([first, second], &scores, pairs, surest, flips);
-    let contestant = |contender: Contender, scores: &Scores| Contestant {
+    let verdicts = [said[0].verdicts(class_names), said[1].verdicts(class_names)];
+    let shown = |pairs, surest| flipped([first, second], &verdicts, pairs, surest, flips);
+    let contestant = |contender: Contender, said: &Said| Contestant {
         name: contender.name.to_owned(),
-        correct: scores.right().iter().filter(|right| **right).count() as u64,
-        figures: Figures::new(scores, &contender.config.class_names, resampling),
+        correct: said.right().iter().filter(|right| **right).count() as u64,
+        figures: said.figures(class_names, resampling),
     };
     Ok(Comparison {
         split: split.clone(),
         rows: pairs.len() as u64,
-        class_names: first.config.class_names.clone(),
+        class_names: class_names.clone(),
         resampling,
         accuracy_difference: Estimate {
             value: gains.iter().sum::<f64>() / pairs.len() as f64,
@@ -141,19 +143,27 @@ pub fn compare(
             high: interval.map(|ends| ends[1]),
         },
         mcnemar,
+        by_label,
         lost: shown(lost, 1)?,
         won: shown(won, 0)?,
-        first: contestant(first, &scores[0]),
-        second: contestant(second, &scores[1]),
+        first: contestant(first, &said[0]),
+        second: contestant(second, &said[1]),
     })
-}
-
-fn scores(contender: Contender) -> Result<Scores> {
-    contender.scored.scores(contender.config.temperature)
 }
 
 /// Whether both know the same classes in the same order, and both splits hold the same texts with the same labels.
 fn check(first: Contender, second: Contender) -> Result<()> {
+    let several = [first, second].map(|contender| contender.config.threshold.is_some());
+    if several[0] != several[1] {
+        let (one, any) = if several[1] { (first, second) } else { (second, first) };
+        return Err(Error::Dataset {
+            dataset: format!("{} and {}", first.name, second.name),
+            message: format!(
+                "{} gives a text one class, {} any number of labels: what is right for the one is not for the other",
+                one.name, any.name
+            ),
+        });
+    }
     let classes = [first, second].map(|contender| contender.config.class_names.join(", "));
     if classes[0] != classes[1] {
         return Err(Error::Dataset {
@@ -170,34 +180,25 @@ fn check(first: Contender, second: Contender) -> Result<()> {
 /// The pairs of which model `surest` is most certain, with their texts.
 fn flipped(
     contenders: [Contender; 2],
-    scores: &[Scores; 2],
+    verdicts: &[Vec<Verdict>; 2],
     mut pairs: Vec<(usize, usize)>,
     surest: usize,
     count: usize,
 ) -> Result<Vec<Flip>> {
-    let probability = |model: usize, row: usize| -> f64 {
-        let classes = scores[model].classes();
-        let of_row = &scores[model].probabilities()[row * classes..(row + 1) * classes];
-        of_row.iter().copied().fold(0.0, f64::max)
+    let of_pair = |model: usize, pair: &(usize, usize)| {
+        &verdicts[model][if model == 0 { pair.0 } else { pair.1 }]
     };
-    let key =
-        |pair: &(usize, usize)| probability(surest, if surest == 0 { pair.0 } else { pair.1 });
+    let key = |pair: &(usize, usize)| of_pair(surest, pair).probability;
     pairs.sort_by(|left, right| key(right).total_cmp(&key(left)).then(left.cmp(right)));
     pairs.truncate(count);
     let [first, second] = contenders;
     let places: Vec<usize> = pairs.iter().map(|pair| first.scored.rows[pair.0].row).collect();
     let records = first.prepared.records(&first.scored.split, &places)?;
-    let name =
-        |class: u32| first.config.class_names.get(class as usize).cloned().unwrap_or_default();
-    let verdict = |model: usize, row: usize| Verdict {
-        predicted: name(scores[model].predicted()[row]),
-        probability: probability(model, row),
-    };
     let flip = |(pair, record): (&(usize, usize), taper_corpus::Record)| Flip {
         id: record.id,
-        label: name(second.scored.rows[pair.1].label),
-        first: verdict(0, pair.0),
-        second: verdict(1, pair.1),
+        label: truth(second, &second.scored.rows[pair.1]),
+        first: of_pair(0, pair).clone(),
+        second: of_pair(1, pair).clone(),
         text: record.text,
     };
     Ok(pairs.iter().zip(records).map(flip).collect())

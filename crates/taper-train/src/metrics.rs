@@ -20,7 +20,7 @@ pub use calibration::{
 pub use confusion::{Confusion, Retrieval};
 pub use figures::{Averages, ClassFigures, Estimate, Figures, ranking};
 pub use label_scores::LabelScores;
-pub use mcnemar::McNemar;
+pub use mcnemar::{McNemar, holm};
 pub use ranking::{CurvePoint, Ranking, thinned};
 pub use scores::Scores;
 pub use temperature::fit_temperature;

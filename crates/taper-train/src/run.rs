@@ -4,7 +4,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use taper_corpus::Record;
 
@@ -12,7 +11,6 @@ use crate::artifacts::{Prepared, TOKENIZER};
 use crate::checkpoint::Checkpoints;
 use crate::events::TrainEvent;
 use crate::lock::{self, Lock};
-use crate::manifest::Stage;
 use crate::model::{self, ModelConfig};
 use crate::recipe::Difference;
 use crate::session::Session;
@@ -20,10 +18,12 @@ use crate::step::StepReport;
 use crate::{Error, Recipe, Result, atomic, fingerprint};
 
 mod change;
+mod data;
+
+pub use data::PreparedReference;
 
 const RECIPE: &str = "recipe.toml";
 const METRICS: &str = "metrics.jsonl";
-const PREPARED: &str = "prepared.json";
 const DIVERGED: &str = "diverged.json";
 
 /// A run's folder, locked against other processes for as long as this lives.
@@ -37,15 +37,6 @@ pub struct Run {
     went_back: bool,
     session: Option<Session>,
     _lock: Lock,
-}
-
-/// `prepared.json`: the data a run is trained on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PreparedReference {
-    /// Where it lay; a hint, for it may move.
-    pub path: PathBuf,
-    /// The fingerprint of its encoded texts, which decides.
-    pub fingerprint: String,
 }
 
 impl Run {
@@ -65,14 +56,7 @@ impl Run {
         let blake3 = fingerprint::of_file(&tokenizer)?;
         let (names, words) = (&manifest.class_names, manifest.vocabulary);
         ModelConfig::of_recipe(recipe, names, words, manifest.specials, blake3).write(folder)?;
-        let reference = PreparedReference {
-            path: fs::canonicalize(prepared.folder()).map_err(Error::io(&path, "resolve"))?,
-            fingerprint: fingerprint_of(prepared),
-        };
-        let path = folder.join(PREPARED);
-        let bytes = serde_json::to_vec_pretty(&reference)
-            .map_err(|error| Error::run(&path, format!("cannot be written as JSON: {error}")))?;
-        atomic::write(&path, &bytes)?;
+        PreparedReference::of(prepared)?.write(folder)?;
         // The recipe last: a folder with a recipe is a run that can be resumed.
         atomic::write(&folder.join(RECIPE), recipe.to_toml()?.as_bytes())?;
         Ok(Self {
@@ -134,54 +118,6 @@ impl Run {
             return Err(Error::run(folder, message));
         }
         Recipe::load(&path.to_string_lossy(), &[])
-    }
-
-    /// Which data the run in `folder` is trained on.
-    pub fn prepared_of(folder: &Path) -> Result<PreparedReference> {
-        let path = folder.join(PREPARED);
-        if !path.exists() {
-            let message = format!(
-                "no run: there is no {PREPARED} in it, which names its data; where the command has `--prepared`, say which"
-            );
-            return Err(Error::run(folder, message));
-        }
-        let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| Error::run(&path, format!("not a reference to data: {error}")))
-    }
-
-    /// Opens the data the run in `folder` is trained on.
-    ///
-    /// # Errors
-    /// If it is gone, or has become another.
-    pub fn open_prepared(folder: &Path) -> Result<Prepared> {
-        let reference = Self::prepared_of(folder)?;
-        if !reference.path.is_dir() {
-            let message = format!(
-                "gone, and the run in {} was trained on it: prepare it there again ({}), or say where it is now \
-                 (`--prepared`, where the command has it)",
-                folder.display(),
-                prepare_again(folder, &reference.path)
-            );
-            return Err(Error::prepared(&reference.path, message));
-        }
-        Self::open_moved(folder, &reference.path)
-    }
-
-    /// The same, where the data have moved to `place`.
-    pub fn open_moved(folder: &Path, place: &Path) -> Result<Prepared> {
-        let reference = Self::prepared_of(folder)?;
-        let prepared = Prepared::open(place)?;
-        if fingerprint_of(&prepared) != reference.fingerprint {
-            let message = format!(
-                "not the data that the run in {} is trained on: prepared by another recipe or from other texts since? \
-                 Prepare the run's again ({})",
-                folder.display(),
-                prepare_again(folder, &reference.path)
-            );
-            return Err(Error::prepared(place, message));
-        }
-        Ok(prepared)
     }
 
     /// The folder.
@@ -302,17 +238,6 @@ impl Run {
     pub(crate) fn write_card(&self, card: &str) -> Result<()> {
         atomic::write(&self.folder.join(model::CARD), card.as_bytes())
     }
-}
-
-/// The command that makes a run's data anew.
-fn prepare_again(run: &Path, place: &Path) -> String {
-    let recipe = run.join(RECIPE);
-    format!("`taper prepare --recipe {} --prepared {}`", recipe.display(), place.display())
-}
-
-fn fingerprint_of(prepared: &Prepared) -> String {
-    let stages = &prepared.manifest().stages;
-    stages.get(&Stage::Encoded).map(|record| record.fingerprint.clone()).unwrap_or_default()
 }
 
 fn open_metrics(folder: &Path) -> Result<File> {

@@ -58,7 +58,7 @@ pub struct Summary {
 /// `stop` becomes true, the run stops after the step at hand, with a checkpoint.
 ///
 /// # Errors
-/// Among others [`Error::Diverged`], where a loss is infinite or no number: the batch is in the run's folder then, and
+/// Data that are not the run's, texts or vectors. Among others [`Error::Diverged`], where a loss is infinite or no number: the batch is in the run's folder then, and
 /// the checkpoints are as they were.
 pub fn train(
     run: &mut Run,
@@ -68,6 +68,7 @@ pub fn train(
     stop: &AtomicBool,
     listen: &mut dyn FnMut(&TrainEvent),
 ) -> Result<Outcome> {
+    Run::check_prepared(run.folder(), prepared)?;
     prepared.manifest().check_labels(run.recipe())?;
     prepared.manifest().check_evaluation(run.recipe())?;
     let training = prepared.encoded("train")?;

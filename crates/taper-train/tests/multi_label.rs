@@ -1,5 +1,5 @@
 //! Texts of any number of labels, from a file to a model that predicts, judged, told of and exported.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use candle_core::Device;
 use serde_json::Value;
 use taper_train::assess::write_predictions;
+use taper_train::model::ModelConfig;
 use taper_train::prepare::{Dataset, PrepareOptions, VectorSource, prepare};
 use taper_train::report::{self, Judgement};
 use taper_train::{
@@ -197,11 +198,19 @@ fn from_a_file_to_a_model_that_predicts() {
     );
     assert!((seen.texts[0].prediction.probability - 1.0).abs() < 0.1);
 
-    // Compared it is not, and not in silence.
+    // Compared: with itself there is no difference; with one of a class a text there is no comparing.
     let contender =
         Contender { name: "run", config: &model.config, prepared: &prepared, scored: &scored };
-    let message = compare(contender, contender, 1, assessment.resampling).unwrap_err().to_string();
-    assert!(message.contains("gives a text any number of labels"), "{message}");
+    let found = compare(contender, contender, 1, assessment.resampling).unwrap();
+    assert_eq!((found.rows, found.first.correct), (80, test.correct));
+    assert_eq!(&found.first.figures, figures);
+    let by_label = found.by_label.unwrap();
+    assert!(by_label.labels.iter().all(|test| test.holm_p == 1.0), "{by_label:?}");
+    assert_eq!(by_label.micro_f1_difference.value, 0.0);
+    let one_class = ModelConfig { threshold: None, ..model.config.clone() };
+    let other = Contender { name: "other", config: &one_class, ..contender };
+    let message = compare(other, contender, 1, assessment.resampling).unwrap_err().to_string();
+    assert!(message.contains("other gives a text one class, run any number"), "{message}");
 
     // Its weights come back as those of a PyTorch model with a sigmoid.
     let mut options = ImportOptions {

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use taper_train::compare::{Comparison, Contender, Flip};
+use comfy_table::Table;
+use taper_train::compare::{Comparison, Contender, Flip, LabelComparison, LabelTest};
 use taper_train::{DeviceChoice, Quantization, compare};
 
 use super::evaluate::Judged;
 use super::figures::{self, shown};
+use super::train::plain_table;
 use crate::args::Intervals;
 use crate::console::{Console, harmless, thousands};
 
@@ -76,11 +78,12 @@ fn in_words(found: &Comparison) -> String {
     let Comparison { first, second, mcnemar, .. } = found;
     let models = [(first.name.as_str(), &first.figures), (second.name.as_str(), &second.figures)];
     let rows = thousands(found.rows);
+    let whole = if found.by_label.is_some() { " (all labels of a text)" } else { "" };
     let mut lines = vec![
         figures::table(&models, found.resampling).to_string(),
         String::new(),
         format!(
-            "of {rows} texts of {} the first has {} right, the second {}",
+            "of {rows} texts of {} the first has {} right, the second {}{whole}",
             found.split,
             thousands(first.correct),
             thousands(second.correct)
@@ -96,9 +99,30 @@ fn in_words(found: &Comparison) -> String {
     if let Some((statistic, p)) = mcnemar.chi_squared.zip(mcnemar.chi_squared_p) {
         lines.push(format!("         chi-squared {statistic:.3} (corrected), p = {}", p_value(p)));
     }
+    if let Some(LabelComparison { micro_f1_difference, labels }) = &found.by_label {
+        lines.push(format!("second less first, micro F1: {}", shown(Some(*micro_f1_difference))));
+        lines.extend([String::new(), by_label(labels).to_string()]);
+    }
     lines.extend(flips("only the first has right", &found.lost));
     lines.extend(flips("only the second has right", &found.won));
     lines.join("\n") + "\n"
+}
+
+/// McNemar's test of each label.
+fn by_label(labels: &[LabelTest]) -> Table {
+    let mut table = plain_table();
+    let corrected = format!("of {} tests (Holm)", thousands(labels.len() as u64));
+    table.set_header(["label", "only first", "only second", "exact p", &corrected]);
+    for LabelTest { label, mcnemar, holm_p } in labels {
+        table.add_row([
+            harmless(label),
+            thousands(mcnemar.only_first),
+            thousands(mcnemar.only_second),
+            p_value(mcnemar.exact_p),
+            p_value(*holm_p),
+        ]);
+    }
+    table
 }
 
 fn p_value(p: f64) -> String {
@@ -112,12 +136,13 @@ fn flips(title: &str, flips: &[Flip]) -> Vec<String> {
     }
     for flip in flips {
         let said = [&flip.first, &flip.second].map(|verdict| {
-            format!("{} {:.1} %", harmless(&verdict.predicted), 100.0 * verdict.probability)
+            let predicted = harmless(&verdict.predicted.to_string());
+            format!("{predicted} {:.1} %", 100.0 * verdict.probability)
         });
         lines.push(format!(
             "- {} is {}; {} | {}",
             harmless(&flip.id),
-            harmless(&flip.label),
+            harmless(&flip.label.to_string()),
             said[0],
             said[1]
         ));

@@ -42,6 +42,10 @@ pub(crate) struct PredictArgs {
     )]
     columns: Vec<String>,
 
+    /// Whether the first row of a CSV names its columns. [default: by its content; asked for where that leaves it open]
+    #[arg(long, value_name = "yes|no", value_parser = header, requires = "input")]
+    header: Option<bool>,
+
     /// The column that holds the rows' names. [default: one called `id`]
     #[arg(long, value_name = "NAME", requires = "input")]
     id_column: Option<String>,
@@ -82,6 +86,14 @@ fn input_format(word: &str) -> Result<Format, String> {
         "jsonl" => Ok(Format::Jsonl),
         "parquet" => Ok(Format::Parquet),
         _ => Err("expected text, csv, jsonl or parquet".to_owned()),
+    }
+}
+
+fn header(word: &str) -> Result<bool, String> {
+    match word {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("expected yes or no".to_owned()),
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use candle_core::Device;
@@ -16,19 +14,24 @@ use crate::args::TrainArgs;
 use crate::console::{Console, harmless, print, thousands};
 
 mod progress;
+mod signals;
 
 use progress::Progress;
+use signals::Signals;
+
+const UNKNOWN_VECTORS: &str = "the run is of a version that did not write down its word vectors: only its texts and tokens were compared";
 
 pub(crate) fn run(args: &TrainArgs, data: &Path, console: &Console) -> Result<ExitCode> {
     let device = args.device.open()?;
     let (mut run, prepared) = if let Some(folder) = &args.resume {
         // The data first: without them nothing of the run is touched.
-        let prepared = match &args.choice.prepared {
-            Some(place) => Run::open_moved(folder, place),
-            None => Run::open_prepared(folder),
-        };
-        match prepared {
-            Ok(prepared) => (resumed(folder, args)?, prepared),
+        match Run::open_to_train(folder, args.choice.prepared.as_deref()) {
+            Ok(prepared) => {
+                if Run::prepared_of(folder)?.vectors.is_none() {
+                    console.say(None, UNKNOWN_VECTORS);
+                }
+                (resumed(folder, args)?, prepared)
+            }
             // Whatever is wrong with the run itself is told first.
             Err(error) => return Err(Run::recipe_of(folder).err().unwrap_or(error).into()),
         }
@@ -42,19 +45,12 @@ pub(crate) fn run(args: &TrainArgs, data: &Path, console: &Console) -> Result<Ex
     first_screen(&run, &prepared, &device, console)?;
     run.begin_session(crate::machine::session(&device));
 
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = stop.clone();
-    ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::Relaxed) {
-            // Asked twice: whoever asks does not want to wait for the checkpoint.
-            std::process::exit(i32::from(crate::INTERRUPTED));
-        }
-    })
-    .context("cannot listen for Ctrl-C")?;
+    let signals = Signals::listen().context("cannot listen for signals")?;
     let mut progress = Progress::new(console, run.recipe());
     let checkpoint = args.checkpoint.as_deref();
-    let outcome =
-        train(&mut run, &prepared, &device, checkpoint, &stop, &mut |event| progress.hear(event));
+    let outcome = train(&mut run, &prepared, &device, checkpoint, signals.stop(), &mut |event| {
+        progress.hear(event);
+    });
     progress.clear();
     match outcome? {
         Outcome::Finished(summary) => {
@@ -62,12 +58,15 @@ pub(crate) fn run(args: &TrainArgs, data: &Path, console: &Console) -> Result<Ex
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Interrupted { checkpoint } => {
-            let folder = run.folder().display();
+            let moved = args.choice.prepared.as_ref().filter(|_| args.resume.is_some());
+            let moved = moved.map(|place| format!(" --prepared {}", place.display()));
             let message = format!(
-                "interrupted after {checkpoint}; go on with `taper train --resume {folder}`"
+                "interrupted after {checkpoint}; go on with `taper train --resume {}{}`",
+                run.folder().display(),
+                moved.unwrap_or_default()
             );
             console.say(None, &message);
-            Ok(ExitCode::from(crate::INTERRUPTED))
+            Ok(ExitCode::from(signals.exit_code()))
         }
     }
 }

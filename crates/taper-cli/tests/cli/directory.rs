@@ -25,6 +25,30 @@ fn succeed(arguments: &[&str]) -> String {
 }
 
 #[test]
+fn columns_that_nothing_is_known_of_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (model, table, out) = (at(folder, "run"), at(folder, "in.csv"), at(folder, "out.jsonl"));
+    train(Path::new(&model), &["--set", "train.epochs=1"]);
+    let predict = ["predict", &model, "-i", &table, "-o", &out];
+    fs::write(&table, "id,foo,bar\n1,\"Fine, really.\",x\n").unwrap();
+    let message = failure(&predict);
+    assert!(message.contains("id, foo, bar") && message.contains("--column NAME"), "{message}");
+    fs::write(&table, "key,foo\na1,\"Fine, really.\"\n").unwrap();
+    let message = failure(&predict);
+    assert!(message.contains("(key, foo)") && message.contains("--header yes"), "{message}");
+    for (header, rows) in [("yes", 1), ("no", 2)] {
+        succeed(&[&predict[..], &["--header", header]].concat());
+        assert_eq!(lines(&out).len(), rows, "--header {header}");
+    }
+    // Of two columns, the one that does not name the rows is the text.
+    fs::write(&table, "id,foo\na1,\"Fine, really.\"\n").unwrap();
+    succeed(&predict);
+    let found = lines(&out);
+    assert_eq!((found.len(), &found[0]["id"]), (1, &"a1".into()));
+}
+
+#[test]
 fn files_go_in_and_out() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -7,6 +7,7 @@ mod doctor;
 mod gradients;
 mod inspect;
 mod judging;
+mod lineage;
 mod multi_label;
 mod own_data;
 mod report;

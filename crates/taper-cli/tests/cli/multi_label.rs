@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use crate::taper::{failure, json, run, stderr};
+use serde_json::Value;
+
+use crate::taper::{json, run, stderr};
 
 fn table(rows: usize) -> String {
     let mut table = "text,labels\n".to_owned();
@@ -74,8 +76,36 @@ fn a_table_of_several_labels_trains_and_predicts() {
     let shown = run(&["predict", out, "the court goal 3"]);
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.starts_with("law") && shown.contains(", sport"), "{shown}");
-    let message = failure(&["compare", out, out]);
-    assert!(message.contains("gives a text any number of labels"), "{message}");
+    // Beside a run that has learned next to nothing.
+    let hasty = folder.path().join("hasty");
+    let hasty = hasty.to_str().unwrap();
+    let arguments = ["train", "--json", "--prepared", prepared, "--out", hasty];
+    let little = ["--set", "train.epochs=1", "--set", "train.optimizer.learning_rate=0.0001"];
+    json(&[&arguments, &settings[..], &little].concat());
+    let found = json(&["compare", hasty, out, "--json", "--flips", "1"]);
+    let of = |run: &str| found[run]["correct"].as_u64().unwrap();
+    let mcnemar = |test: &Value, side: &str| test["mcnemar"][side].as_u64().unwrap();
+    assert_eq!(
+        of("second") - of("first"),
+        mcnemar(&found, "only_second") - mcnemar(&found, "only_first")
+    );
+    let labels = found["by_label"]["labels"].as_array().unwrap();
+    let names: Vec<&Value> = labels.iter().map(|test| &test["label"]).collect();
+    assert_eq!(names, ["law", "sport"]);
+    // Whole sets differ where one of the labels does.
+    let differ = |side: &str| labels.iter().map(|test| mcnemar(test, side)).sum::<u64>();
+    assert!(differ("only_second") >= mcnemar(&found, "only_second"), "{found}");
+    let f1 = |run: &str| found[run]["figures"]["micro"]["f1"]["value"].as_f64().unwrap();
+    let difference = found["by_label"]["micro_f1_difference"]["value"].as_f64().unwrap();
+    assert!((f1("second") - f1("first") - difference).abs() < 1e-12, "{found}");
+    let flip = &found["won"][0];
+    assert_eq!(flip["label"], flip["second"]["predicted"]);
+    assert!(flip["label"].is_array() && flip["label"] != flip["first"]["predicted"], "{flip}");
+    let shown = run(&["compare", hasty, out]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    for part in ["(all labels of a text)", "micro F1: ", "of 2 tests (Holm)", "| sport "] {
+        assert!(shown.contains(part), "{shown} lacks {part}");
+    }
     for verb in ["doctor", "trace"] {
         let row: &[&str] = if verb == "trace" { &["--row", "test:3"] } else { &[] };
         let found = run(&[&[verb, prepared], row].concat());

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::taper::{checkpoints, failure, json, run, stderr, train, training, weights};
+use crate::taper::{checkpoints, failure, json, prepared, run, stderr, train, training, weights};
 
 fn start(out: &Path) -> Child {
     crate::taper::taper()
@@ -57,11 +57,7 @@ fn killed_or_interrupted_it_ends_with_the_same_bits_at_any_thread_count() {
     let interrupted = folder.path().join("interrupted");
     let mut child = start(&interrupted);
     wait_for("some steps", || steps(&interrupted) > 5);
-    let sent = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(sent.success());
+    send(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let [name] = checkpoints(&interrupted).try_into().unwrap();
     assert_eq!(name, format!("step-{:08}", steps(&interrupted)));
@@ -71,6 +67,74 @@ fn killed_or_interrupted_it_ends_with_the_same_bits_at_any_thread_count() {
 
     // Resumed once more, it has nothing left to do, and says the same.
     assert_eq!(resume(&interrupted)["test"], expected["test"]);
+}
+
+fn send(child: &Child, signal: &str) {
+    let sent = std::process::Command::new("kill")
+        .args([format!("-{signal}"), child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success(), "{signal}");
+}
+
+/// What a scheduler does that takes the machine back, twice.
+#[cfg(unix)]
+#[test]
+fn terminated_it_says_how_to_go_on_and_ends_with_the_same_bits() {
+    let sets = ["--set", "train.ema=0.99", "--set", "train.accumulate=2"];
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, out] = ["whole", "terminated"].map(|name| folder.path().join(name));
+    let expected = train(&whole, &sets);
+    let at = out.to_str().unwrap();
+    let mut arguments = training(&out);
+    arguments.extend(sets.map(str::to_owned));
+    let resumed = ["train", "--resume", at, "--threads", "1"].map(str::to_owned);
+    for (arguments, from, place) in
+        [(arguments, 20, ""), (resumed.to_vec(), 140, ""), (resumed.to_vec(), 160, prepared())]
+    {
+        let mut command = crate::taper::taper();
+        command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut go_on = vec!["go on with `taper train --resume", at];
+        if !place.is_empty() {
+            command.args(["--prepared", place]);
+            go_on.extend(["--prepared", place]);
+        }
+        let child = command.spawn().unwrap();
+        wait_for("some steps", || steps(&out) > from);
+        send(&child, "TERM");
+        let output = child.wait_with_output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(143), "{said}");
+        let newest = checkpoints(&out).pop().unwrap();
+        assert_eq!(newest, format!("step-{:08}", steps(&out)), "a checkpoint right there");
+        let line = format!("interrupted after {newest}; {}`", go_on.join(" "));
+        assert!(said.lines().any(|found| found == line), "{said} lacks {line}");
+    }
+    assert_eq!(resume(&out)["test"], expected["test"]);
+    assert!(weights(&out) == weights(&whole), "terminated and resumed, other bits");
+    assert_eq!(steps(&out), 2 * 125, "a line for every step, none twice");
+}
+
+/// Whoever asks twice does not wait for the checkpoint; what there was stands.
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, out] = ["whole", "ended"].map(|name| folder.path().join(name));
+    let expected = train(&whole, &[]);
+    let child = start(&out);
+    wait_for("a step", || steps(&out) > 0);
+    // Both wait until it goes on, so that not a step lies between them.
+    for signal in ["STOP", "INT", "TERM", "CONT"] {
+        send(&child, signal);
+    }
+    let output = child.wait_with_output().unwrap();
+    let said = stderr(&output);
+    assert!(matches!(output.status.code(), Some(130 | 143)), "{:?}: {said}", output.status);
+    assert!(!said.contains("interrupted"), "{said}");
+    assert_eq!(checkpoints(&out), [""; 0]);
+    assert_eq!(resume(&out)["test"], expected["test"]);
+    assert!(weights(&out) == weights(&whole), "ended at once and resumed, other bits");
 }
 
 /// Kills it at twenty moments that a fixed seed spreads over the run, each time at another thread count.

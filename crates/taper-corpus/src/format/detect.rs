@@ -13,7 +13,7 @@ use std::path::Path;
 
 use super::csv::numbers;
 use super::dialect::{self, Look};
-use super::pick::is_usual;
+use super::pick::{is_usual, names_rows};
 use super::{Reading, fasttext, jsonl, parquet, trec};
 use crate::error::{Error, Place, Result};
 use crate::input::{Input, archive};
@@ -30,6 +30,8 @@ pub(crate) struct Detected {
     pub(crate) names: Vec<String>,
     /// The settings, and what the rows themselves add to them.
     pub(crate) columns: ColumnSettings,
+    /// A first row that is taken for a row, and may be the columns' names all the same.
+    pub(crate) unclear: Option<Vec<String>>,
 }
 
 /// Looks at a file.
@@ -65,6 +67,7 @@ pub(crate) fn detect(path: &Path, settings: &SourceSettings) -> Result<Detected>
         reading,
         names: names.iter().map(|&name| name.to_owned()).collect(),
         columns: columns.clone(),
+        unclear: None,
     };
     Ok(match format {
         Format::Csv => table(path, sample, complete, settings),
@@ -150,7 +153,7 @@ fn table(path: &Path, sample: &[u8], complete: bool, settings: &SourceSettings) 
         _ => numbers(width),
     };
     // Two columns whose names say nothing: the longer one is the text.
-    let says_nothing = !names.iter().any(|name| is_usual(name));
+    let says_nothing = !names.iter().any(|name| is_usual(name) || names_rows(name));
     if says_nothing && width == 2 && columns.text.is_empty() && columns.label.is_none() {
         let bytes =
             |at: usize| look.rows.iter().filter_map(|row| row.get(at)).map(String::len).sum();
@@ -159,7 +162,11 @@ fn table(path: &Path, sample: &[u8], complete: bool, settings: &SourceSettings) 
         columns.text.push(text.to_owned());
         columns.label = Some(label.to_owned());
     }
-    Detected { reading: Reading::Csv(look.dialect), names, columns }
+    let unclear = settings.dialect.header.is_none()
+        && !look.dialect.header
+        && dialect::may_be_header(&look.rows);
+    let unclear = look.rows.into_iter().next().filter(|_| unclear);
+    Detected { reading: Reading::Csv(look.dialect), names, columns, unclear }
 }
 
 fn up_to_line_end(sample: &[u8]) -> &[u8] {

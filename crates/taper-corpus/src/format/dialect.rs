@@ -7,13 +7,13 @@
 //!
 //! A first row is a header where none of its fields is a number, none but the first of several is empty (as
 //! pandas' `to_csv` leaves it), and one is a column that was
-//! asked for by name, has a name that such columns usually have, or never comes again in a column of few
-//! different values (five rows or more to each).
+//! asked for by name, has a name that such columns usually have (`id` and `group` too), stands over numbers alone, or
+//! never comes again in a column of few different values (five rows or more to each).
 
 use std::collections::BTreeSet;
 
 use super::csv::Fields;
-use super::pick::is_usual;
+use super::pick::{is_usual, names_rows};
 use crate::input::{Frames, Input};
 use crate::settings::{ColumnSettings, DialectSettings, Limits};
 
@@ -153,17 +153,53 @@ fn is_header(rows: &[Vec<String>], columns: &ColumnSettings) -> bool {
     let told: Vec<&String> = told.filter(|name| name.parse::<usize>().is_err()).collect();
     let known = |cell: &String| {
         let cell = cell.trim();
-        told.iter().any(|name| name.trim() == cell) || is_usual(cell)
+        told.iter().any(|name| name.trim() == cell) || is_usual(cell) || names_rows(cell)
     };
-    let name = |cell: &String| !cell.trim().is_empty() && cell.trim().parse::<f64>().is_err();
-    // The index that pandas' `to_csv` writes has no name.
-    let index = first.len() > 1 && first[0].trim().is_empty();
+    let name = |cell: &String| !cell.trim().is_empty() && !is_number(cell);
+    let start = usize::from(has_index(first));
+    let over_numbers = |at: usize| {
+        let mut rest = rows[1..].iter().filter_map(|row| row.get(at)).peekable();
+        rest.peek().is_some() && rest.all(|cell| is_number(cell))
+    };
     let unlike_its_column = |at: usize| {
         let rest = || rows[1..].iter().filter_map(|row| row.get(at));
         let values: BTreeSet<&String> = rest().collect();
         !values.is_empty() && 5 * values.len() <= rest().count() && !values.contains(&first[at])
     };
-    let start = usize::from(index);
-    let named = first.iter().any(known) || (start..first.len()).any(unlike_its_column);
+    let stands_out = |at: usize| over_numbers(at) || unlike_its_column(at);
+    let named = first.iter().any(known) || (start..first.len()).any(stands_out);
     named && first[start..].iter().all(name)
+}
+
+/// Whether a first row in which no sign of a header was found looks like one all the same: different names, each over
+/// anything, and one of them over texts.
+pub(super) fn may_be_header(rows: &[Vec<String>]) -> bool {
+    let Some((first, rest)) = rows.split_first() else {
+        return false;
+    };
+    let over_texts = |at: usize| {
+        let cells = rest.iter().filter_map(|row| row.get(at));
+        let texts = cells.filter(|cell| !is_number(cell) && !is_name(cell)).count();
+        2 * texts > rest.len()
+    };
+    let different: BTreeSet<&str> = first.iter().map(|cell| cell.trim()).collect();
+    different.len() == first.len()
+        && first[usize::from(has_index(first))..].iter().all(|cell| is_name(cell))
+        && (0..first.len()).any(over_texts)
+}
+
+/// The index that pandas' `to_csv` writes has no name.
+fn has_index(first: &[String]) -> bool {
+    first.len() > 1 && first[0].trim().is_empty()
+}
+
+fn is_number(cell: &str) -> bool {
+    cell.trim().parse::<f64>().is_ok()
+}
+
+/// What could be a column's name: up to three words, without the punctuation of a sentence.
+fn is_name(cell: &str) -> bool {
+    let inside = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_-/()".contains(c);
+    let words = cell.split_whitespace().count();
+    (1..=3).contains(&words) && !is_number(cell) && cell.chars().all(inside)
 }

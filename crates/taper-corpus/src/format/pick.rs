@@ -44,6 +44,11 @@ pub(super) fn is_usual(name: &str) -> bool {
     TEXTS.iter().chain(&LABELS).any(|usual| name.trim().eq_ignore_ascii_case(usual))
 }
 
+/// Whether a column of this name says what rows are called or what they share: nothing that is read or learned.
+pub(super) fn names_rows(name: &str) -> bool {
+    ["id", "group"].iter().any(|usual| name.trim().eq_ignore_ascii_case(usual))
+}
+
 /// What becomes of the label of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LabelUse {
@@ -122,6 +127,9 @@ pub(crate) fn pick(
     match (picks.text.as_slice(), picks.label, names.len()) {
         ([], None, 1) => picks.text.push(0),
         ([], Some(label), 2) if free(1 - label) => picks.text.push(1 - label),
+        ([], None, 2) if label == LabelUse::Ignored => {
+            picks.text.extend((0..2).filter(|&at| free(at) && !free(1 - at)));
+        }
         ([text], None, 2)
             if matches!(label, LabelUse::Required | LabelUse::Expected) && free(1 - text) =>
         {

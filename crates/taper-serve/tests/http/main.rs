@@ -7,6 +7,7 @@ mod answers;
 mod described;
 mod end;
 mod hostile;
+mod labels;
 mod load;
 mod schema;
 mod served;

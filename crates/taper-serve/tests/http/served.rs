@@ -13,8 +13,18 @@ use taper_train::model::{Model, ModelConfig};
 use taper_train::{Predictor, Quantization, recipe};
 use tempfile::TempDir;
 
-/// A model directory with weights as they are drawn from `seed`.
+/// A model directory of two classes with weights as they are drawn from `seed`.
 pub(crate) fn model(folder: &Path, seed: u64) -> PathBuf {
+    model_of(folder, seed, &["<b>bad</b>", "good"], None)
+}
+
+/// The same of these classes; with a threshold, a text has any number of them.
+pub(crate) fn model_of(
+    folder: &Path,
+    seed: u64,
+    classes: &[&str],
+    threshold: Option<f64>,
+) -> PathBuf {
     std::fs::create_dir_all(folder).unwrap();
     let words = ["<unk>", "<pad>", "a", "b", "c"].map(str::to_owned);
     let vocabulary = taper_text::Vocabulary::from_tokens(words.into()).unwrap();
@@ -24,14 +34,14 @@ pub(crate) fn model(folder: &Path, seed: u64) -> PathBuf {
     let config = ModelConfig {
         format: ModelConfig::FORMAT,
         taper: "test".into(),
-        class_names: vec!["<b>bad</b>".into(), "good".into()],
+        class_names: classes.iter().map(|&name| name.to_owned()).collect(),
         vocabulary_size: 5,
         dimensions: 3,
         max_length: Some(6),
         model: recipe::Model { hidden_size: 4, ..recipe::Model::default() },
         truncate: recipe::Truncate::default(),
-        temperature: Some(0.1),
-        threshold: None,
+        temperature: threshold.is_none().then_some(0.1),
+        threshold,
         specials: taper_text::Specials::default(),
         tokenizer_blake3: hash(&folder.join("tokenizer.json")),
         weights_blake3: None,
@@ -109,10 +119,21 @@ impl Reply {
 impl Served {
     pub(crate) fn new(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let models = [("m", 1), ("other", 2)].map(|(name, seed)| ModelSource {
-            name: name.into(),
-            path: model(&folder.path().join(name), seed),
-        });
+        let models = [("m", 1), ("other", 2)];
+        Self::of(
+            models.map(|(name, seed)| (name, model(&folder.path().join(name), seed))),
+            folder,
+            limits,
+        )
+    }
+
+    /// A server of models in `folder`.
+    pub(crate) fn of<const N: usize>(
+        models: [(&str, PathBuf); N],
+        folder: TempDir,
+        limits: Limits,
+    ) -> Self {
+        let models = models.map(|(name, path)| ModelSource { name: name.into(), path });
         let options = Options { port: 0, limits, ..Options::new(models.into()) };
         let server = Server::open(&options).unwrap();
         let (address, handle) = (server.address(), server.handle());

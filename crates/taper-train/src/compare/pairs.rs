@@ -1,4 +1,4 @@
-//! Which row of one split is which row of another: the same text with the same label, and where a text comes more than
+//! Which row of one split is which row of another: the same text with the same label (or labels), and where a text comes more than
 //! once, the same id.
 
 use std::cmp::Ordering;
@@ -15,13 +15,15 @@ struct Side<'a> {
     /// Its place among the labelled rows.
     place: usize,
     row: &'a CorpusRow,
-    label: u32,
+    /// Its class, or its labels: the numbers of their sets are each split's own.
+    label: Option<u32>,
+    labels: &'a [u32],
 }
 
 impl Side<'_> {
     /// What two rows must share.
-    fn content(&self) -> (&[u8; 32], u32) {
-        (&self.row.text, self.label)
+    fn content(&self) -> (&[u8; 32], Option<u32>, &[u32]) {
+        (&self.row.text, self.label, self.labels)
     }
 }
 
@@ -55,10 +57,11 @@ pub(super) fn of(
 }
 
 /// By text, label and id.
-fn sorted<'a>(scored: &Scored, rows: &'a [CorpusRow]) -> Result<Vec<Side<'a>>, String> {
+fn sorted<'a>(scored: &'a Scored, rows: &'a [CorpusRow]) -> Result<Vec<Side<'a>>, String> {
     let side = |(place, labelled): (usize, &crate::evaluate::ScoredRow)| {
         let row = rows.get(labelled.row)?;
-        Some(Side { place, row, label: labelled.label })
+        let label = scored.label_sets.is_none().then_some(labelled.label);
+        Some(Side { place, row, label, labels: scored.labels_of(labelled.label) })
     };
     let sides: Option<Vec<_>> = scored.rows.iter().enumerate().map(side).collect();
     let mut sides = sides.ok_or("corpus and encoded texts have different rows; prepare again")?;
@@ -140,6 +143,25 @@ mod tests {
         // A text that comes twice is paired by id.
         let twice = [("a", 1, 0), ("b", 1, 0)];
         assert_eq!(pairs(&twice, &[("b", 1, 0), ("a", 1, 0)]).unwrap(), [(0, 1), (1, 0)]);
+    }
+
+    /// Each split numbers its sets in the order in which they come.
+    #[test]
+    fn sets_of_labels_are_compared_not_their_numbers() {
+        let side = |rows: &[(&str, u8, &[u32])]| {
+            let mut sets = crate::LabelSets::default();
+            let rows: Vec<_> =
+                rows.iter().map(|(id, text, set)| (*id, *text, sets.number(set))).collect();
+            let (scored, rows) = side(&rows);
+            (Scored { label_sets: Some(sets), ..scored }, rows)
+        };
+        let left = side(&[("a", 1, &[0, 2]), ("b", 2, &[]), ("c", 3, &[1])]);
+        let right = side(&[("c", 3, &[1]), ("b", 2, &[]), ("a", 1, &[0, 2])]);
+        let pairs = of((&left.0, &left.1), (&right.0, &right.1)).unwrap();
+        assert_eq!(pairs, [(0, 2), (1, 1), (2, 0)]);
+        let other = side(&[("a", 1, &[0]), ("b", 2, &[]), ("c", 3, &[1])]);
+        let message = of((&left.0, &left.1), (&other.0, &other.1)).unwrap_err();
+        assert!(message.contains("1 of them are the same text with another label"), "{message}");
     }
 
     #[test]

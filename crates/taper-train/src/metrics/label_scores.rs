@@ -95,6 +95,26 @@ impl LabelScores {
         rows.map(|(has, given)| has == given).collect()
     }
 
+    /// Whether each row is rightly given a label, or rightly not.
+    pub fn right_about(&self, label: usize) -> Vec<bool> {
+        let rows = self.of_label(&self.has, label).zip(self.of_label(&self.given, label));
+        rows.map(|(has, given)| has == given).collect()
+    }
+
+    /// Of each row, how many of its labels it is given, and how many labels it has and is given in all: what F1 over all
+    /// labels is made of.
+    pub fn hits(&self) -> Vec<[u64; 2]> {
+        let rows = self.has.chunks_exact(self.labels).zip(self.given.chunks_exact(self.labels));
+        let hits = |(has, given): (&[bool], &[bool])| {
+            let of = |wanted: &dyn Fn(bool, bool) -> usize| -> u64 {
+                has.iter().zip(given).map(|(has, given)| wanted(*has, *given)).sum::<usize>() as u64
+            };
+            let both = of(&|has, given| usize::from(has && given));
+            [both, of(&|has, given| usize::from(has) + usize::from(given))]
+        };
+        rows.map(hits).collect()
+    }
+
     /// The rows by the probability of a label; `None` where one is NaN.
     pub fn ranking(&self, label: usize) -> Option<Ranking> {
         let scores: Vec<f64> = self.of_label(&self.probabilities, label).collect();

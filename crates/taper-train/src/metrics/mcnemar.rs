@@ -36,6 +36,20 @@ impl McNemar {
     }
 }
 
+/// P-values of several tests, each as large as makes it unlikely that any of them is small by chance: Holm's step-down
+/// correction (1979). In the order given.
+pub fn holm(p_values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|&one, &other| p_values[one].total_cmp(&p_values[other]));
+    let (mut corrected, mut largest) = (vec![0.0; p_values.len()], 0.0);
+    for (rank, &at) in order.iter().enumerate() {
+        let left = (p_values.len() - rank) as f64;
+        largest = f64::max(largest, (left * p_values[at]).min(1.0));
+        corrected[at] = largest;
+    }
+    corrected
+}
+
 /// Twice the chance of `least` heads or fewer in `tosses` of a fair coin; no more than 1.
 fn binomial_p(least: u64, tosses: u64) -> f64 {
     let (heads, tosses) = (least as f64, tosses as f64);
@@ -68,5 +82,17 @@ mod tests {
         let none = McNemar::new(0, 0);
         assert_eq!((none.exact_p, none.chi_squared, none.chi_squared_p), (1.0, None, None));
         assert!(McNemar::new(0, 100_000).exact_p < 1e-300);
+    }
+
+    /// Those of `statsmodels.stats.multitest.multipletests(method="holm")`.
+    #[test]
+    fn several_tests_are_corrected() {
+        let found = holm(&[0.01, 0.04, 0.03, 0.005]);
+        for (found, expected) in found.iter().zip([0.03, 0.06, 0.06, 0.02]) {
+            assert!((found - expected).abs() < 1e-15, "{found}, expected {expected}");
+        }
+        assert_eq!(holm(&[0.6, 1.0]), [1.0, 1.0]);
+        assert_eq!(holm(&[0.2]), [0.2]);
+        assert!(holm(&[]).is_empty());
     }
 }

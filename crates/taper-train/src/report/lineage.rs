@@ -7,6 +7,7 @@ use super::{Material, duration, thousands};
 use crate::artifacts::TOKENIZER;
 use crate::events::TrainEvent;
 use crate::html::{Table, escape};
+use crate::manifest::Stage;
 use crate::model::WEIGHTS;
 use crate::{Recipe, Result, fingerprint};
 
@@ -63,12 +64,19 @@ pub(super) fn data(material: &Material, page: &mut String) -> Result<()> {
         let licence = manifest.licence.clone().unwrap_or_else(|| "not known".to_owned());
         table.row("terms", &[licence]);
         table.row("prepared by", &[format!("taper {}", manifest.taper)]);
+        // Vectors that were prepared there since are not what the run began with.
+        let other = material.reference.has_other_vectors(manifest);
         for (stage, record) in &manifest.stages {
+            if other && *stage == Stage::Vectors {
+                continue;
+            }
             table.row(&format!("fingerprint, {stage}"), std::slice::from_ref(&record.fingerprint));
         }
     } else {
         table.row("fingerprint, encoded", std::slice::from_ref(&material.reference.fingerprint));
     }
+    let vectors = material.reference.vectors.as_deref().unwrap_or("not known");
+    table.row("BLAKE3, word vectors", &[vectors.to_owned()]);
     for file in [TOKENIZER, WEIGHTS] {
         let path = material.run.join(file);
         if path.is_file() {

@@ -3,8 +3,8 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{Result, bail};
-use taper_corpus::{ColumnSettings, Format, SourceSettings, Texts};
+use anyhow::{Result, anyhow, bail};
+use taper_corpus::{ColumnSettings, DialectSettings, Error, Format, SourceSettings, Texts};
 use taper_train::{AtomicFile, OutputFormat, PredictionWriter, Predictor};
 
 use super::{PredictArgs, Shown, is_standard};
@@ -53,14 +53,22 @@ fn open(args: &PredictArgs, input: &Path) -> Result<Texts> {
             id: args.id_column.clone(),
             ..ColumnSettings::default()
         },
+        dialect: DialectSettings { header: args.header, ..DialectSettings::default() },
         on_error: args.on_error,
         ..SourceSettings::default()
     };
     if !is_standard(input) {
-        return Ok(Texts::open(input, &settings)?);
+        return Texts::open(input, &settings).map_err(|error| match &error {
+            Error::UnclearHeader { .. } => anyhow!("{error}: `--header yes` or `--header no`"),
+            Error::MissingColumn { .. } if args.columns.is_empty() => {
+                anyhow!("{error}: `--column NAME` says which")
+            }
+            _ => error.into(),
+        });
     }
     if !matches!(args.input_format, None | Some(Format::Text))
         || settings.columns != ColumnSettings::default()
+        || args.header.is_some()
     {
         bail!("standard input is read as a text a line; for columns write a file and name it");
     }
