@@ -47,8 +47,9 @@ pub(super) struct Gru;
 impl CellMath<4> for Gru {
     #[inline(always)]
     fn forward<V: Vector>(x: [V; 4], h: [V; 4], memory: V) -> ([V; 4], V, V) {
-        let r = x[0].add(h[0]).sigmoid();
-        let z = x[1].add(h[1]).sigmoid();
+        // A shut gate times an infinite state is NaN: it must be 0, not nearly.
+        let r = x[0].add(h[0]).sigmoid().flush();
+        let z = x[1].add(h[1]).sigmoid().flush();
         let n_h = h[3];
         let n = r.mul_add(n_h, x[2]).tanh();
         let h = z.mul_add(memory.sub(n), n).flush();

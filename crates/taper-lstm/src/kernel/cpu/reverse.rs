@@ -89,13 +89,16 @@ impl<T: Real> Sweep<'_, T> {
             for row in 0..alive {
                 let before = if row < going_on { before } else { self.memory_0 };
                 let states = row * padded..(row + 1) * padded;
+                let gates = &mut self.gates[t][row * width..][..width];
+                let dm = &mut self.dm[states.clone()];
                 cell_row::<V, C, S>(
-                    &mut self.gates[t][row * width..][..width],
+                    gates,
                     &before[states.clone()],
                     &self.memory[t][states.clone()],
-                    &self.dh[states.clone()],
-                    &mut self.dm[states],
+                    &self.dh[states],
+                    dm,
                 );
+                clear_padding(&self.blocks, gates, dm);
             }
             // The gradient of h before the step: that of its sums times the recurrent weights.
             let mut steps = [(&*self.gates[t], &mut self.dh[..alive * padded])];
@@ -189,6 +192,20 @@ impl<T: Real> Target<'_, T> {
                 sum.store(&mut self.data[row * self.stride + self.column + s * V::LANES..]);
             }
         }
+    }
+}
+
+/// Sets the gradients of what only fills up a row's last block to zero. They are zero, unless an input is infinite: with
+/// the zeros among the weights it makes NaN, which the products to come would spread.
+#[inline(always)]
+fn clear_padding<T: Real>(blocks: &Blocks, gates: &mut [T], dm: &mut [T]) {
+    let units = blocks.hidden % BLOCK;
+    if units > 0 {
+        let last = gates.len() - blocks.slots * BLOCK;
+        for slot in gates[last..].chunks_exact_mut(BLOCK) {
+            slot[units..].fill(T::default());
+        }
+        dm[blocks.hidden..].fill(T::default());
     }
 }
 
