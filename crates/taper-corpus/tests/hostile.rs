@@ -270,6 +270,17 @@ fn duplicate_and_missing_columns() {
     let path = room.file("a.csv", "text,label,text\na,b,c\n");
     let records = read(&path, &asked("3", "2")).unwrap();
     assert_eq!(records[0].1.text, "c");
+    let path = room.0.path().join("k.parquet");
+    let column = |word: &str| -> ArrayRef { Arc::new(StringArray::from(vec![word])) };
+    let columns = [("text", column("a")), ("label", column("b")), ("text", column("c"))];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    says(&path, &["columns 1 and 3 are both called `text`"]);
+    let records = read(&path, &asked("3", "2")).unwrap();
+    assert_eq!(records[0].1.text, "c");
 }
 
 #[test]
