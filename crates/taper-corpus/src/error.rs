@@ -340,7 +340,7 @@ impl Error {
 
     /// A text that is none.
     pub(crate) fn nul(place: Place) -> Self {
-        let problem = "the text holds a NUL byte; is it UTF-16, or no text?".to_owned();
+        let problem = "the text holds a NUL byte; is it UTF-16, damaged, or no text?".to_owned();
         Self::Malformed { place, problem }
     }
 
