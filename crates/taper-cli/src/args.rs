@@ -22,8 +22,8 @@ pub(crate) struct RecipeChoice {
     /// Labelled texts, instead of the recipe's: `sample`, `imdb` or any other data set that has Parquet
     /// by its id, as in `fancyzhx/ag_news` (from the Hugging Face Hub, or the mirror in `HF_ENDPOINT`;
     /// `--set data.hub.config=NAME`, `--set data.hub.revision=COMMIT`; a path that exists wins), CSV, TSV, JSON lines, Parquet, fastText's or TREC's lines or plain text
-    /// (a file, a 'glob', or a folder of them; also as .gz or .zst, or in a .zip), a folder per class, or aclImdb as
-    /// a folder or .tar.gz. Columns and labels are detected or set: `--set data.columns.text=title,body`.
+    /// (a file, a 'glob', or a folder of them; also as .gz or .zst, or in a .zip, as in `a.zip/train.csv`), a folder
+    /// per class, or aclImdb as a folder or .tar.gz. Columns and labels are detected or set: `--set data.columns.text=title,body`.
     #[arg(long, value_name = "sample|imdb|OWNER/NAME|PATH")]
     pub(crate) dataset: Option<String>,
 

@@ -23,11 +23,12 @@ impl Console {
         Self { quiet }
     }
 
-    /// A message, above the bar if there is one.
+    /// A message, above the bar if there is one. As errors do, it may repeat what stands in somebody's file.
     pub(crate) fn say(&self, bar: Option<&ProgressBar>, message: &str) {
         if self.quiet {
             return;
         }
+        let message = lines(message);
         match bar {
             // A hidden bar would swallow the message.
             Some(bar) if !bar.is_hidden() => bar.println(message),
@@ -43,7 +44,7 @@ impl Console {
                 message = format!("{message}: {cause}");
             }
         }
-        eprintln!("error: {message}");
+        eprintln!("error: {}", lines(&message));
     }
 
     /// A bar over `total` of something.
@@ -86,13 +87,19 @@ pub(crate) fn harmless(text: &str) -> String {
     shown
 }
 
+/// The same with its lines where they are.
+fn lines(message: &str) -> String {
+    message.split('\n').map(harmless).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{harmless, thousands};
+    use super::{harmless, lines, thousands};
 
     #[test]
     fn a_text_cannot_command_the_terminal() {
         assert_eq!(harmless("a\u{1b}[2J\u{9b}\u{e9}\nb"), "a\\u{1b}[2J\\u{9b}\u{e9}\n           b");
+        assert_eq!(lines("a\u{1b}[2J\n b"), "a\\u{1b}[2J\n b");
     }
 
     #[test]

@@ -266,6 +266,9 @@ impl Records {
                 place: Place::row(path, row),
                 problem: "the text is null; give every row a string".to_owned(),
             })?;
+            if memchr::memchr(0, text.as_bytes()).is_some() {
+                return Err(Error::nul(Place::row(path, row)));
+            }
             let label = labels.as_ref().map(AsArray::as_primitive::<Int64Type>);
             let label = label.filter(|array| array.is_valid(index)).map(|array| array.value(index));
             let label = match &lists {

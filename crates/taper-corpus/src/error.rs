@@ -350,6 +350,12 @@ impl Error {
         Self::TooLarge { place, found: "holds".to_owned(), limit: format!("{most} bytes") }
     }
 
+    /// A text that is none.
+    pub(crate) fn nul(place: Place) -> Self {
+        let problem = "the text holds a NUL byte; is it UTF-16, damaged, or no text?".to_owned();
+        Self::Malformed { place, problem }
+    }
+
     /// A Parquet error while writing: a refusal of the file system is told as one.
     pub(crate) fn writing(path: &Path, error: ParquetError) -> Self {
         match error {

@@ -47,9 +47,19 @@ impl FileBatches {
     pub(crate) fn new(path: &Path, columns: &[String], batch_rows: usize) -> Result<Self> {
         let builder = open(path)?;
         let roots = column_indices(path, &builder, columns)?;
+        Self::at(path, builder, &roots, batch_rows)
+    }
+
+    /// The columns by their places, for a name may stand there twice.
+    pub(crate) fn at(
+        path: &Path,
+        builder: ParquetRecordBatchReaderBuilder<File>,
+        roots: &[usize],
+        batch_rows: usize,
+    ) -> Result<Self> {
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots.iter().copied());
         // The reader keeps the file's order; `order` says where each wanted column comes out.
-        let mut sorted = roots.clone();
+        let mut sorted = roots.to_vec();
         sorted.sort_unstable();
         sorted.dedup();
         let order =

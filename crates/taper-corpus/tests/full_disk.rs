@@ -1,4 +1,5 @@
-//! A disk that fills up: the error names the shard, the earlier corpus stands, nothing else does.
+//! A disk that fills up: the error names the shard, the earlier corpus stands, nothing else does; of a file from the Hub
+//! what arrived is kept.
 //!
 //! The test runs itself a second time, as a child that meets a limit: a tiny file system of its own
 //! where the system lets an ordinary user mount one, and a limit on the length of files.
@@ -10,7 +11,11 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use taper_corpus::{CorpusWriter, Record, Result, SplitSummary, records};
+mod mirror;
+
+use mirror::fixture::{PATH, config, file, files_below, get};
+use mirror::{Fault, Mirror};
+use taper_corpus::{CorpusWriter, Error, Record, Result, SplitSummary, records};
 
 const REFUSED: &str = "refused as it should be";
 
@@ -57,9 +62,34 @@ fn child() {
     println!("{REFUSED}: {message}");
 }
 
-fn run_child(dir: &Path, limit: &str) -> Output {
-    let child = std::env::current_exe().unwrap();
-    let script = format!("{limit} && exec \"$0\" --exact child --ignored --nocapture");
+/// The same for a file that comes from the Hub.
+#[test]
+#[ignore = "run by the tests of this file, under a limit"]
+fn child_that_fetches() {
+    let Some(dir) = std::env::var_os("TAPER_TEST_DIR") else { return };
+    let cache = Path::new(&dir).join("cache");
+    let mirror = Mirror::start();
+    mirror.hold(PATH, &vec![7; 2 << 20], Fault::None);
+    let error = get(&config(&mirror, &cache), &file()).unwrap_err();
+    let message = error.to_string();
+    assert!(matches!(error, Error::Io { doing: "write", .. }), "{message}");
+    let full = message.contains("No space left") || message.contains("File too large");
+    assert!(full && message.contains(".part"), "{message}");
+    assert_eq!(mirror.starts(), [0], "no other attempt helps");
+    let left = files_below(&cache);
+    assert!(matches!(&left[..], [part] if part.extension().unwrap() == "part"), "{left:?}");
+    // With room again it goes on from there.
+    let arrived = fs::metadata(&left[0]).unwrap().len();
+    fs::OpenOptions::new().write(true).open(&left[0]).unwrap().set_len(1_000).unwrap();
+    assert!(arrived > 100_000, "{arrived}");
+    get(&config(&mirror, &cache), &file()).unwrap_err();
+    assert_eq!(mirror.starts(), [0, 1_000]);
+    println!("{REFUSED}: {message}");
+}
+
+fn run_child(dir: &Path, limit: &str, child: &str) -> Output {
+    let program = std::env::current_exe().unwrap();
+    let script = format!("{limit} && exec \"$0\" --exact {child} --ignored --nocapture");
     let (shell, first): (&str, &[&str]) = if limit.starts_with("mount") {
         ("unshare", &["--user", "--map-root-user", "--mount", "sh", "-c"])
     } else {
@@ -68,7 +98,7 @@ fn run_child(dir: &Path, limit: &str) -> Output {
     Command::new(shell)
         .args(first)
         .arg(script)
-        .arg(child)
+        .arg(program)
         .env("TAPER_TEST_DIR", dir)
         .output()
         .unwrap_or_else(|error| panic!("{shell}: {error}"))
@@ -83,8 +113,10 @@ fn assert_refused(output: &Output) {
 #[test]
 fn a_file_that_may_not_grow_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    // Blocks of 512 bytes; without the trap the kernel would end the process.
-    assert_refused(&run_child(dir.path(), "trap '' XFSZ && ulimit -f 600"));
+    for child in ["child", "child_that_fetches"] {
+        // Blocks of 512 bytes; without the trap the kernel would end the process.
+        assert_refused(&run_child(dir.path(), "trap '' XFSZ && ulimit -f 600", child));
+    }
 }
 
 #[test]
@@ -96,7 +128,9 @@ fn a_full_disk_is_told() {
         .env("TAPER_TEST_DIR", dir.path())
         .output();
     if can.is_ok_and(|output| output.status.success()) {
-        assert_refused(&run_child(dir.path(), mount));
+        for child in ["child", "child_that_fetches"] {
+            assert_refused(&run_child(dir.path(), mount, child));
+        }
     } else {
         eprintln!("skipped: this system lets no ordinary user mount a small file system");
     }

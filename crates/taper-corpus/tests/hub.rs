@@ -5,7 +5,7 @@
 mod mirror;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mirror::fixture::{PATH, config, content, file, files_below, get};
 use mirror::{COMMIT, Fault, Mirror, sha256};
@@ -30,6 +30,17 @@ fn a_file_arrives_is_cached_and_needs_no_second_request() {
     let offline = HubConfig { offline: true, ..config };
     assert_eq!(get(&offline, &pinned).unwrap(), path);
     assert_eq!(mirror.log().len(), requests);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_shared_cache_is_as_readable_as_its_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let (mirror, cache) = (Mirror::start(), tempfile::tempdir().unwrap());
+    mirror.hold(PATH, &content(), Fault::None);
+    let path = get(&config(&mirror, cache.path()), &file()).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&cache.path().join("datasets--someone--reviews/refs/main")), mode(&path));
 }
 
 #[test]
@@ -57,6 +68,85 @@ fn another_file_than_the_pinned_one_is_refused_with_both_hashes() {
         "{message}"
     );
     assert!(message.contains("data/file.bin"), "{message}");
+}
+
+#[test]
+fn a_whole_file_that_is_not_the_pinned_one_stays_for_others_and_is_fetched_once() {
+    let (mirror, cache) = (Mirror::start(), tempfile::tempdir().unwrap());
+    mirror.hold(PATH, &content(), Fault::None);
+    let config = config(&mirror, cache.path());
+    let path = get(&config, &file()).unwrap();
+    let pinned = HubFile { sha256: Some("ab".repeat(32)), ..file() };
+    for _ in 0..2 {
+        assert!(matches!(get(&config, &pinned), Err(Error::WrongFile { .. })));
+        assert_eq!(fs::read(&path).unwrap(), content());
+    }
+    assert_eq!(mirror.starts(), [0]);
+    // It is looked for again, since the branch may have moved on.
+    let next = content().into_iter().rev().collect::<Vec<u8>>();
+    mirror.hold(PATH, &next, Fault::None);
+    let pinned = HubFile { sha256: Some(sha256(&next)), ..file() };
+    assert_eq!(fs::read(get(&config, &pinned).unwrap()).unwrap(), next);
+}
+
+#[test]
+fn bytes_in_the_cache_that_are_too_few_are_fetched_again() {
+    let (mirror, cache) = (Mirror::start(), tempfile::tempdir().unwrap());
+    mirror.hold_tagged(PATH, &content(), "no-hash", Fault::None);
+    let blobs = cache.path().join("datasets--someone--reviews/blobs");
+    fs::create_dir_all(&blobs).unwrap();
+    fs::write(blobs.join("no-hash"), &content()[..1_000]).unwrap();
+    let path = get(&config(&mirror, cache.path()), &file()).unwrap();
+    assert_eq!(fs::read(path).unwrap(), content());
+}
+
+#[test]
+fn what_is_in_a_cache_that_nobody_may_write_is_read() {
+    let (mirror, cache) = (Mirror::start(), tempfile::tempdir().unwrap());
+    mirror.hold(PATH, &content(), Fault::None);
+    let config = config(&mirror, cache.path());
+    let path = get(&config, &file()).unwrap();
+    // No lock can be had there; the superuser could write the rest.
+    fs::remove_dir_all(cache.path().join(".locks")).unwrap();
+    fs::write(cache.path().join(".locks"), b"").unwrap();
+    assert_eq!(get(&config, &file()).unwrap(), path);
+    fs::remove_dir_all(cache.path().join("datasets--someone--reviews")).unwrap();
+    let message = get(&config, &file()).unwrap_err().to_string();
+    assert!(message.contains(".locks"), "{message}");
+}
+
+#[test]
+fn what_a_killed_process_left_is_no_obstacle() {
+    let (mirror, cache) = (Mirror::start(), tempfile::tempdir().unwrap());
+    mirror.hold(PATH, &content(), Fault::None);
+    let config = config(&mirror, cache.path());
+    get(&config, &file()).unwrap();
+    let locks = |dir: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(dir).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let locks = locks(&cache.path().join(".locks/datasets--someone--reviews"));
+    assert_eq!(locks.len(), 1, "{locks:?}");
+    let folder = cache.path().join("datasets--someone--reviews");
+    let blob = folder.join("blobs").join(sha256(&content()));
+    fs::remove_dir_all(folder.join("snapshots")).unwrap();
+    fs::rename(&blob, blob.with_extension("part")).unwrap();
+    fs::write(&locks[0], b"4711").unwrap();
+    assert_eq!(fs::read(get(&config, &file()).unwrap()).unwrap(), content());
+    assert_eq!(mirror.starts(), [0], "the part was whole");
+}
+
+#[test]
+fn a_reference_does_not_lead_out_of_the_cache() {
+    let (mirror, cache) = (Mirror::start(), tempfile::tempdir().unwrap());
+    let outside = tempfile::tempdir().unwrap();
+    fs::create_dir(outside.path().join("data")).unwrap();
+    fs::write(outside.path().join("data/file.bin"), b"secret").unwrap();
+    let refs = cache.path().join("datasets--someone--reviews/refs");
+    fs::create_dir_all(&refs).unwrap();
+    fs::write(refs.join("main"), outside.path().to_str().unwrap()).unwrap();
+    let offline = HubConfig { offline: true, ..config(&mirror, cache.path()) };
+    assert!(matches!(get(&offline, &file()), Err(Error::Offline { .. })));
 }
 
 #[test]

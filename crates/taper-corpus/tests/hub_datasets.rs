@@ -333,6 +333,7 @@ fn an_api_that_answers_badly_is_called_by_name() {
         (Api::Page, "log-in or error page"),
         (Api::ClimbingCommit, "expected a hash"),
         (Api::EndlessPages, "does not end"),
+        (Api::Flood, "does not end"),
         (Api::Busy(1_000), "503"),
     ] {
         let (mirror, cache) = with(&files);
@@ -340,9 +341,11 @@ fn an_api_that_answers_badly_is_called_by_name() {
         let message = refusal(&dataset(), &config(&mirror, cache.path()));
         assert!(message.contains(says), "{api:?}: {message}");
     }
-    let (mirror, cache) = with(&files);
-    mirror.answer_api(Api::Busy(2));
-    open(&dataset(), &config(&mirror, cache.path())).unwrap();
+    for api in [Api::Busy(2), Api::Halves(2)] {
+        let (mirror, cache) = with(&files);
+        mirror.answer_api(api);
+        open(&dataset(), &config(&mirror, cache.path())).unwrap();
+    }
     // The tree's hash is held against the bytes.
     let (mirror, cache) = with(&files);
     mirror.answer_api(Api::WrongHash);
@@ -350,6 +353,27 @@ fn an_api_that_answers_badly_is_called_by_name() {
     assert!(matches!(error, Error::WrongFile { .. }), "{error}");
     let climbing = HubDataset { id: "../x".to_owned(), ..dataset() };
     assert!(refusal(&climbing, &config(&mirror, cache.path())).contains("relative names"));
+}
+
+#[test]
+fn a_listed_path_does_not_lead_out_of_the_cache() {
+    let train = train();
+    for path in ["../../../outside/train.parquet", "a/../../../../outside/train.parquet"] {
+        let (mirror, cache) = with(&[(path, &train)]);
+        let outside = cache.path().join("outside");
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("train.parquet"), &train).unwrap();
+        fs::create_dir_all(
+            cache.path().join(format!("datasets--someone--news/snapshots/{FIRST}/a")),
+        )
+        .unwrap();
+        let config = config(&mirror, cache.path());
+        let message = select(&dataset(), &config)
+            .and_then(|selection| selection.plan(&config, &SourceSettings::default(), 5))
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("relative names"), "{message}");
+    }
 }
 
 #[test]
@@ -404,6 +428,19 @@ fn configurations_are_those_that_the_readme_declares() {
     let requests = mirror.log().len();
     let again = open(&of("swapped"), &offline(&config)).unwrap();
     assert_eq!((rows(&again).len(), mirror.log().len()), (1, requests));
+}
+
+#[test]
+fn a_readme_of_any_length_is_bounded() {
+    let (train, long) = (train(), vec![b'#'; (4 << 20) + 1]);
+    let files: [(&str, &[u8]); 2] =
+        [("README.md", &long), ("data/train-00000-of-00001.parquet", &train)];
+    for api in [Api::Whole, Api::NoTree] {
+        let (mirror, cache) = with(&files);
+        mirror.answer_api(api);
+        let selection = select(&dataset(), &config(&mirror, cache.path())).unwrap();
+        assert!(selection.notes[0].contains("it has 4194305 bytes"), "{:?}", selection.notes);
+    }
 }
 
 #[test]

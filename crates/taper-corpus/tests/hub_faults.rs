@@ -62,20 +62,23 @@ fn a_server_that_asks_for_an_hour_is_given_up_at_once() {
 }
 
 #[test]
-fn pauses_double_up_to_the_longest() {
+fn pauses_double_up_to_the_longest_even_where_none_is_asked_for() {
     let status = "503 Service Unavailable";
-    let (mirror, cache) = with(Fault::Refuses { status, retry_after: "", times: 4 });
-    let patience = Patience {
-        first_pause: Duration::from_millis(20),
-        longest_pause: Duration::from_millis(60),
-        ..config(&mirror, cache.path()).patience
-    };
-    let config = HubConfig { patience, ..config(&mirror, cache.path()) };
-    let begun = Instant::now();
-    get(&config, &file()).unwrap();
-    // 20 + 40 + 60 + 60, where doubling alone would make 300 of it.
-    let elapsed = begun.elapsed();
-    assert!(elapsed >= Duration::from_millis(180), "{elapsed:?}");
+    // A date that has gone by: its clock is behind ours.
+    for retry_after in ["", "0", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+        let (mirror, cache) = with(Fault::Refuses { status, retry_after, times: 4 });
+        let patience = Patience {
+            first_pause: Duration::from_millis(20),
+            longest_pause: Duration::from_millis(60),
+            ..config(&mirror, cache.path()).patience
+        };
+        let config = HubConfig { patience, ..config(&mirror, cache.path()) };
+        let begun = Instant::now();
+        get(&config, &file()).unwrap();
+        // 20 + 40 + 60 + 60, where doubling alone would make 300 of it.
+        let elapsed = begun.elapsed();
+        assert!(elapsed >= Duration::from_millis(180), "{retry_after}: {elapsed:?}");
+    }
 }
 
 #[test]
@@ -89,11 +92,38 @@ fn silence_is_cut_short_and_resumed() {
 
 #[test]
 fn a_server_that_stays_silent_is_told() {
-    let (mirror, cache) = with(Fault::Silent { after: 10, times: 100 });
-    let mut config = config(&mirror, cache.path());
-    config.patience.attempts = 2;
+    for fault in [Fault::Silent { after: 10, times: 100 }, Fault::Mute { times: 100 }] {
+        let (mirror, cache) = with(fault);
+        let mut config = config(&mirror, cache.path());
+        config.patience.attempts = 2;
+        let message = get(&config, &file()).unwrap_err().to_string();
+        assert!(message.contains("silent for 300ms"), "{fault:?}: {message}");
+    }
+    arrives(Fault::Mute { times: 1 });
+}
+
+#[test]
+fn packed_bytes_are_called_by_name() {
+    let (mirror, cache) = with(Fault::Packed);
+    let message = get(&config(&mirror, cache.path()), &file()).unwrap_err().to_string();
+    assert!(message.contains("Content-Encoding: gzip"), "{message}");
+    assert_eq!(files_below(cache.path()), [] as [PathBuf; 0]);
+    assert_eq!(mirror.starts(), [0], "no other attempt helps");
+    let asked = |request: &mirror::Request| request.headers.get("accept-encoding").cloned();
+    assert!(mirror.log().iter().all(|request| asked(request).as_deref() == Some("identity")));
+}
+
+#[test]
+fn two_versions_of_a_file_are_not_mixed() {
+    // Both of the same length, and no tag that is a hash of the bytes.
+    let (mirror, cache) = (Mirror::start(), tempfile::tempdir().unwrap());
+    mirror.hold_tagged(PATH, &content(), "first", Fault::Changes { after: 300_000 });
+    let config = config(&mirror, cache.path());
     let message = get(&config, &file()).unwrap_err().to_string();
-    assert!(message.contains("silent for 300ms"), "{message}");
+    assert!(message.contains("changed while it was fetched"), "{message}");
+    assert_eq!(files_below(cache.path()), [] as [PathBuf; 0]);
+    let changed: Vec<u8> = content().into_iter().map(|byte| byte ^ 1).collect();
+    assert_eq!(fs::read(get(&config, &file()).unwrap()).unwrap(), changed);
 }
 
 #[test]
@@ -196,6 +226,14 @@ fn a_redirect_within_the_host_takes_the_token_along() {
     let config = HubConfig { token: Some("hf_secret".to_owned()), ..config(&mirror, cache.path()) };
     get(&config, &file()).unwrap();
     assert!(mirror.log().iter().all(|request| request.headers.contains_key("authorization")));
+}
+
+#[test]
+fn a_redirect_may_be_relative() {
+    let (mirror, cache) = with(Fault::None);
+    mirror.redirect(PATH, "../blobs/1");
+    mirror.hold("datasets/someone/reviews/resolve/main/blobs/1", &content(), Fault::None);
+    get(&config(&mirror, cache.path()), &file()).unwrap();
 }
 
 #[test]

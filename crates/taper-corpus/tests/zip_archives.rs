@@ -105,8 +105,23 @@ fn a_single_member_is_data_whatever_it_is_called_and_members_can_be_told() {
     }
     let one = read(&path.join("a/x.csv"), &SourceSettings::default());
     assert_eq!(one.unwrap(), EXPECTED[..2]);
-    let error = read(&path.join("a/z.csv"), &SourceSettings::default()).unwrap_err();
-    assert!(error.contains("a/z.csv") && error.contains("no such member"), "{error}");
+    for pattern in ["a/x*", "*/x.csv"] {
+        let several = read(&path.join(pattern), &SourceSettings::default());
+        assert_eq!(several.unwrap(), EXPECTED[..2], "{pattern}");
+    }
+    // As in a folder, `*` stands for a part of one name.
+    for none in ["a/z.csv", "a", "*.csv"] {
+        let error = read(&path.join(none), &SourceSettings::default()).unwrap_err();
+        let says =
+            format!("{none} is not a data set: the archive has no such member; it holds a/x.csv");
+        assert!(error.contains(&says), "{error}");
+    }
+    let (_dir, path) = archive(&pack(&[
+        ("set/train.csv", TRAIN.as_bytes()),
+        ("set/test.csv", TEST.as_bytes()),
+        ("set/other.csv", b"?"),
+    ]));
+    assert_eq!(read(&path.join("set/t*"), &SourceSettings::default()).unwrap(), EXPECTED);
 }
 
 #[test]

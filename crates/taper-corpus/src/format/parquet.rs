@@ -106,10 +106,9 @@ impl ParquetRows {
                 });
             }
         }
-        let read: Vec<String> = wanted.iter().map(|&at| names[at].clone()).collect();
         let place = |at: usize| wanted.iter().position(|&kept| kept == at);
         Ok(Self {
-            batches: FileBatches::new(&file.path, &read, BATCH_ROWS)?,
+            batches: FileBatches::at(&file.path, builder, &wanted, BATCH_ROWS)?,
             picks: Picks {
                 text: picks.text.iter().filter_map(|&at| place(at)).collect(),
                 label: picks.label.and_then(place),

@@ -16,7 +16,7 @@ use std::os::unix::fs::symlink;
 use std::os::windows::fs::symlink_file as symlink;
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::Builder;
 
 use crate::error::{Error, Result};
 use crate::hub::config::HubConfig;
@@ -42,9 +42,8 @@ impl Cache {
     pub(super) fn looked_for(&self) -> Vec<PathBuf> {
         let snapshots = self.folder().join("snapshots");
         let mut places = vec![snapshots.join(&self.file.revision).join(&self.file.path)];
-        let reference = self.folder().join("refs").join(&self.file.revision);
-        if let Ok(commit) = fs::read_to_string(reference) {
-            let place = snapshots.join(commit.trim()).join(&self.file.path);
+        if let Some(commit) = noted_commit(&self.folder(), &self.file.revision) {
+            let place = snapshots.join(commit).join(&self.file.path);
             if !places.contains(&place) {
                 places.push(place);
             }
@@ -80,7 +79,7 @@ impl Cache {
         place_link(&format!("{up}blobs/{tag}"), &blob, &path, dir)
             .map_err(Error::io("link", &path))?;
         if self.file.revision != commit {
-            write(&self.folder().join("refs").join(&self.file.revision), commit.as_bytes())?;
+            write(&reference(&self.folder(), &self.file.revision), commit.as_bytes())?;
         }
         Ok(path)
     }
@@ -110,6 +109,16 @@ impl Cache {
     }
 }
 
+fn reference(folder: &Path, revision: &str) -> PathBuf {
+    folder.join("refs").join(revision)
+}
+
+/// The commit that a revision stood for when it was last asked for.
+fn noted_commit(folder: &Path, revision: &str) -> Option<String> {
+    let noted = fs::read_to_string(reference(folder, revision)).ok()?;
+    Some(noted.trim().to_owned()).filter(|commit| is_plain(commit))
+}
+
 /// Which files a repository has, as far as the cache knows.
 pub(super) struct Listings {
     folder: PathBuf,
@@ -122,13 +131,12 @@ impl Listings {
 
     /// Where a revision's commit is noted.
     pub(super) fn reference(&self, revision: &str) -> PathBuf {
-        self.folder.join("refs").join(revision)
+        reference(&self.folder, revision)
     }
 
     /// The commit that a revision stood for when it was last asked for.
     pub(super) fn commit(&self, revision: &str) -> Option<String> {
-        let noted = fs::read_to_string(self.reference(revision)).ok();
-        noted.map(|commit| commit.trim().to_owned()).filter(|commit| is_plain(commit))
+        noted_commit(&self.folder, revision)
     }
 
     fn place(&self, commit: &str) -> PathBuf {
@@ -186,7 +194,11 @@ pub(super) fn is_plain(name: &str) -> bool {
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let dir = parent(path)?;
     let write = || {
-        let mut file = NamedTempFile::new_in(dir)?;
+        let mut builder = Builder::new();
+        // Others may share the cache: temporary files are private by default, and the file keeps its mode.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(dir)?;
         file.write_all(bytes)?;
         file.persist(path).map_err(|error| error.error)
     };

@@ -107,22 +107,41 @@ impl<'a> Client<'a> {
     }
 }
 
-/// Where a redirect leads: an absolute address or an absolute path, which is what Hubs send.
+/// Where a redirect leads: an address, or a path that may be relative (RFC 3986, section 5.2).
 fn next(at: &Uri, headers: &HeaderMap) -> Option<Uri> {
-    let location = headers.get(header::LOCATION)?.to_str().ok()?;
+    let location = headers.get(header::LOCATION)?.to_str().ok().filter(|to| !to.is_empty())?;
     let (scheme, authority) = (at.scheme_str()?, at.authority()?);
-    let absolute = if location.starts_with("//") {
-        format!("{scheme}:{location}")
-    } else if location.starts_with('/') {
-        format!("{scheme}://{authority}{location}")
-    } else {
-        location.to_owned()
+    let absolute: Option<Uri> = location.parse().ok().filter(|uri: &Uri| uri.scheme().is_some());
+    let next = match absolute {
+        Some(uri) => uri,
+        None if location.starts_with("//") => format!("{scheme}:{location}").parse().ok()?,
+        None => {
+            let (to, query) = location.find('?').map_or((location, ""), |at| location.split_at(at));
+            let path = join(at.path(), to);
+            format!("{scheme}://{authority}{path}{query}").parse().ok()?
+        }
     };
-    let next: Uri = absolute.parse().ok()?;
     match (scheme, next.scheme_str()?) {
         (_, "https") | ("http", "http") => Some(next),
         _ => None,
     }
+}
+
+/// A path as seen from another one; it begins with `/`.
+fn join(from: &str, to: &str) -> String {
+    if to.is_empty() || to.starts_with('/') {
+        return if to.is_empty() { from } else { to }.to_owned();
+    }
+    let mut parts: Vec<&str> = from.split('/').skip(1).collect();
+    parts.pop();
+    for part in to.split('/') {
+        match part {
+            "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 fn proxy(config: &HubConfig) -> Result<Option<Proxy>, ureq::Error> {
@@ -154,7 +173,7 @@ mod tests {
     #[test]
     fn redirects_lead_on_but_not_to_plain_http() {
         let to = |location: &str| {
-            let at: Uri = "https://hub.example/datasets/a".parse().unwrap();
+            let at: Uri = "https://hub.example/datasets/a?x".parse().unwrap();
             let mut headers = HeaderMap::new();
             headers.insert(header::LOCATION, location.parse().unwrap());
             next(&at, &headers).map(|uri| uri.to_string())
@@ -162,7 +181,19 @@ mod tests {
         assert_eq!(to("/api/b?c=d").unwrap(), "https://hub.example/api/b?c=d");
         assert_eq!(to("//cdn.example/b").unwrap(), "https://cdn.example/b");
         assert_eq!(to("https://cdn.example:8443/b").unwrap(), "https://cdn.example:8443/b");
-        for nowhere in ["http://cdn.example/b", "ftp://cdn.example/b", "b", ""] {
+        for (relative, path) in [
+            ("b", "/datasets/b"),
+            ("b?c=/../d", "/datasets/b?c=/../d"),
+            ("./b/../c/", "/datasets/c/"),
+            ("../b", "/b"),
+            ("../../../b", "/b"),
+            ("..", "/"),
+            ("?b", "/datasets/a?b"),
+            (".evil.example", "/datasets/.evil.example"),
+        ] {
+            assert_eq!(to(relative).unwrap(), format!("https://hub.example{path}"), "{relative}");
+        }
+        for nowhere in ["http://cdn.example/b", "ftp://cdn.example/b", ""] {
             assert_eq!(to(nowhere), None, "{nowhere}");
         }
     }

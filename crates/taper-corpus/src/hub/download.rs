@@ -13,7 +13,7 @@ use crate::hub::config::HubConfig;
 use crate::hub::file::{HubFile, Progress};
 use crate::hub::patience::{Failure, Pauses, patiently};
 use crate::hub::whole::{instead, whole};
-use crate::verify::{Inspection, unmask};
+use crate::verify::{Inspection, is_sha256, unmask};
 
 /// An attempt that brings less has got nowhere.
 const SOMEWHERE: u64 = 64 * 1024;
@@ -40,7 +40,7 @@ pub(super) fn download(
     let _lock = cache.lock_blob(&announced.tag)?;
     let blob = cache.blob(&announced.tag);
     let present = if blob.is_file() { whole(&blob, &url, &announced.tag).ok() } else { None };
-    let found = if let Some(found) = present {
+    let found = if let Some(found) = present.filter(|found| found.bytes == announced.size) {
         found
     } else {
         let part = cache.part(&announced.tag)?;
@@ -66,7 +66,7 @@ fn announced(client: &Client<'_>, url: &str) -> Result<Announced, Failure> {
     if !status.is_success() && !status.is_redirection() {
         return Err(Failure::of_status(url, status, headers));
     }
-    let tag = linked_tag.or_else(|| text(headers, &header::ETAG));
+    let tag = tag(linked_tag, headers);
     let size = linked_size.or_else(|| text(headers, &header::CONTENT_LENGTH));
     let refuse = |problem| Err(Failure::Final(Error::Hub { url: url.to_owned(), problem }));
     let (Some(tag), Some(commit), Some(Ok(size))) = (tag, commit, size.map(|size| size.parse()))
@@ -77,7 +77,6 @@ fn announced(client: &Client<'_>, url: &str) -> Result<Announced, Failure> {
                 .to_owned(),
         );
     };
-    let tag = tag.strip_prefix("W/").unwrap_or(&tag).trim_matches('"').to_owned();
     // Both become file names: they must not lead out of the cache.
     if !is_plain(&tag) || !is_plain(&commit) {
         return refuse(format!(
@@ -85,6 +84,12 @@ fn announced(client: &Client<'_>, url: &str) -> Result<Announced, Failure> {
         ));
     }
     Ok(Announced { tag, commit, size })
+}
+
+/// The Hub's own tag of a file, or that of the place where it lies.
+fn tag(linked: Option<String>, headers: &HeaderMap) -> Option<String> {
+    let tag = linked.or_else(|| text(headers, &header::ETAG))?;
+    Some(tag.strip_prefix("W/").unwrap_or(&tag).trim_matches('"').to_owned())
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
@@ -116,7 +121,8 @@ impl Transfer<'_> {
             let complete = before == self.announced.size && before > 0;
             if !complete && let Err(failure) = self.attempt(&mut file, progress) {
                 let reached = self.length(&file)?;
-                pauses.rest(failure, reached >= furthest.saturating_add(SOMEWHERE))?;
+                let rest = pauses.rest(failure, reached >= furthest.saturating_add(SOMEWHERE));
+                rest.map_err(|error| if reached == 0 { self.remove(error) } else { error })?;
                 furthest = furthest.max(reached);
                 continue;
             }
@@ -142,8 +148,20 @@ impl Transfer<'_> {
             self.cut(file).map_err(Failure::Final)?;
             done = 0;
         }
-        let answer = self.client.ask(&Method::GET, self.url, done, &mut |_, _| false)?;
+        let mut linked = None;
+        let answer = self.client.ask(&Method::GET, self.url, done, &mut |_, headers| {
+            let name = HeaderName::from_static("x-linked-etag");
+            linked = linked.take().or_else(|| text(headers, &name));
+            false
+        })?;
         let status = answer.status();
+        if status.is_success()
+            && tag(linked, answer.headers()).is_some_and(|tag| self.is_another(&tag))
+        {
+            self.cut(file).map_err(Failure::Final)?;
+            let problem = "the file changed while it was fetched; try again".to_owned();
+            return Err(Failure::Final(Error::Hub { url: self.url.to_owned(), problem }));
+        }
         let goes_on =
             status == StatusCode::PARTIAL_CONTENT && begins(answer.headers()) == Some(done);
         let refuses_the_range = status == StatusCode::RANGE_NOT_SATISFIABLE;
@@ -162,6 +180,7 @@ impl Transfer<'_> {
             }
             _ => return Err(Failure::of_status(self.url, status, answer.headers())),
         }
+        let packing = text(answer.headers(), &header::CONTENT_ENCODING);
         file.seek(SeekFrom::Start(done)).map_err(refused)?;
         let mut body = answer.into_body().into_reader();
         let mut buffer = vec![0; 1 << 16];
@@ -179,7 +198,23 @@ impl Transfer<'_> {
                 .sync_all()
                 .map_err(|error| Failure::Final(Error::io("sync", self.part)(error)));
         }
+        if let Some(packing) = packing {
+            // Told where it does harm alone: some servers say so of a file that is an archive by itself.
+            let problem = format!(
+                "the server packed the bytes (Content-Encoding: {packing}), which it was asked not to; is there a \
+                 proxy on the way?"
+            );
+            let error = Error::Hub { url: self.url.to_owned(), problem };
+            return Err(Failure::Final(self.remove(error)));
+        }
         self.wrong_length(file, done)
+    }
+
+    /// Whether a tag is that of other bytes than those announced. Where large files lie, they may have tags of
+    /// another kind.
+    fn is_another(&self, tag: &str) -> bool {
+        let announced = &self.announced.tag;
+        tag != announced && (is_sha256(tag) || !is_sha256(announced))
     }
 
     /// A page or a pointer in place of the file has its own length, and no other attempt helps.

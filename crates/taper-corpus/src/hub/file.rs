@@ -85,7 +85,7 @@ impl HubFile {
     }
 
     /// These parts become paths in the cache: none may climb out of it.
-    pub(super) fn check(&self, config: &HubConfig) -> Result<()> {
+    pub(crate) fn check(&self, config: &HubConfig) -> Result<()> {
         config.check()?;
         check_names(&self.url(config), [self.repo.id(), &self.revision, &self.path])
     }

@@ -21,9 +21,10 @@ use crate::hub::file::{HubRepo, ListedFile, Listing, check_names};
 use crate::hub::patience::{Failure, patiently};
 use crate::verify::is_sha256;
 
-/// The largest answer that is read, and the most of them: a thousand files each.
+/// The largest answer that is read, the most of them, and the most files in all.
 const ANSWER_BYTES: u64 = 64 << 20;
 const MOST_PAGES: usize = 1000;
+const MOST_FILES: usize = 1_000_000;
 
 /// The files at a revision; from the cache when offline, or where the revision is a commit that was listed before.
 /// `None` where there is no such repository or revision (offline: none in the cache).
@@ -119,6 +120,9 @@ fn tree(client: &Client<'_>, url: &str) -> Result<Option<Vec<ListedFile>>> {
             bytes: entry.size,
             sha256: entry.lfs.map(|lfs| lfs.oid).filter(|oid| is_sha256(oid)),
         }));
+        if files.len() > MOST_FILES {
+            break;
+        }
         match next_query(&headers) {
             None => return Ok(Some(files)),
             Some(next) if next == query => break,
@@ -174,10 +178,12 @@ fn ask<T: DeserializeOwned>(
         return Err(Failure::Final(told(problem)));
     }
     let value = serde_json::from_slice(&bytes).map_err(|error| {
-        Failure::Final(told(format!(
+        let told = told(format!(
             "the server does not answer as a Hub does ({error}); is the endpoint right, or is this a log-in or \
              error page?"
-        )))
+        ));
+        // Where no length was told, a cut connection looks like the end.
+        if error.is_eof() { Failure::passing(told) } else { Failure::Final(told) }
     })?;
     Ok(Some((value, head.headers)))
 }

@@ -8,8 +8,8 @@
 //!    `X-Linked-ETag` of 64 hexadecimal digits, which is how the Hub tags large files), the sha256.
 //! 2. **The right file**: the sha256 that [`HubFile`] pins, if it pins one.
 //!
-//! A file that fails is removed from the cache (when offline it is left, and refused). Git-lfs
-//! pointers and HTML pages are refused whatever is pinned.
+//! A file that is not whole is removed from the cache (when offline it is left, and refused); one that is whole and not
+//! the wanted one is left to whoever fetched it. Git-lfs pointers and HTML pages are refused whatever is pinned.
 //!
 //! The environment is not read: endpoint, cache, token, proxy and offline mode are handed in.
 
@@ -33,7 +33,7 @@ pub(crate) use listing::{list, looked_for};
 use whole::whole;
 
 use crate::error::{Error, Result};
-use crate::verify::Inspection;
+use crate::verify::{Inspection, is_sha256};
 
 /// A test whether a file is the wanted one; refuses with [`Error::WrongFile`].
 pub(crate) type Identity<'a> = dyn Fn(&Path, &Inspection) -> Result<()> + 'a;
@@ -73,25 +73,43 @@ pub(crate) fn fetch_checked(
     file.check(config)?;
     let url = file.url(config);
     let cache = Cache::new(config, file);
-    if config.offline {
-        let path = cache.find().ok_or_else(|| Error::Offline {
-            file: file.describe(),
-            looked_for: cache.looked_for(),
-        })?;
-        check(&path, &url, identity)?;
-        return Ok(path);
+    // Before a lock is asked for, which a cache that may only be read does not give.
+    match cache.find() {
+        None if config.offline => {
+            let looked_for = cache.looked_for();
+            return Err(Error::Offline { file: file.describe(), looked_for });
+        }
+        None => {}
+        Some(path) => match check(&path, &url, identity) {
+            Err(error) if config.offline => return Err(error),
+            Err(_) => {}
+            Ok(()) => return Ok(path),
+        },
     }
     // One process at a time: the others wait, then find the file in the cache.
     let _lock = cache.lock()?;
     if let Some(path) = cache.find() {
-        if check(&path, &url, identity).is_ok() {
-            return Ok(path);
+        match check(&path, &url, identity) {
+            Ok(()) => return Ok(path),
+            Err(error) => drop(refuse(&cache, &path, error)?),
         }
-        cache.discard(&path)?;
     }
     let (path, found) = download(config, file, &cache, progress)?;
-    identity(&path, &found).or_else(|error| cache.discard(&path).and(Err(error)))?;
-    Ok(path)
+    match identity(&path, &found) {
+        Ok(()) => Ok(path),
+        Err(error) => Err(refuse(&cache, &path, error)?),
+    }
+}
+
+/// Gives the error back, and removes the file, unless its tag proves it whole: then it is another one, and perhaps of
+/// use to others.
+fn refuse(cache: &Cache, path: &Path, error: Error) -> Result<Error> {
+    let proven =
+        matches!(error, Error::WrongFile { .. }) && tag(path).is_some_and(|tag| is_sha256(&tag));
+    if !proven {
+        cache.discard(path)?;
+    }
+    Ok(error)
 }
 
 /// A file of the cache, which calls a blob by the server's tag.

@@ -57,7 +57,7 @@ impl Failure {
                 format!("{source}; is the endpoint right, and the network up?")
             }
             ureq::Error::Io(source) => format!(
-                "the connection broke ({source}); what arrived is kept, and another try goes on from there"
+                "no answer, or one that broke off ({source}); what arrived is kept, and another try goes on from there"
             ),
             ureq::Error::HostNotFound => {
                 "there is no such host; is the endpoint right, and the network up?".to_owned()
@@ -87,8 +87,8 @@ fn passes(error: &io::Error) -> bool {
 /// `Retry-After`: seconds, or a date.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(text).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
@@ -118,12 +118,12 @@ impl<'a> Pauses<'a> {
         }
         let longest = self.patience.longest_pause;
         let doubled = 2_u32.saturating_pow(self.failed - 1);
-        let pause = match wait {
-            Some(asked) if asked > longest => return Err(asks_too_much(error, asked, longest)),
-            Some(asked) => asked,
-            None => self.patience.first_pause.saturating_mul(doubled).min(longest),
-        };
-        thread::sleep(pause);
+        let least = self.patience.first_pause.saturating_mul(doubled).min(longest);
+        let asked = wait.unwrap_or_default();
+        if asked > longest {
+            return Err(asks_too_much(error, asked, longest));
+        }
+        thread::sleep(asked.max(least));
         Ok(())
     }
 }
@@ -170,6 +170,8 @@ mod tests {
         assert_eq!(asked("Sun, 06 Nov 1994 08:50:00 GMT"), Some(23));
         assert_eq!(asked("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0), "a date gone by");
         assert_eq!(asked("soon"), None);
+        assert_eq!(asked(""), None);
+        assert_eq!(asked("99999999999999999999"), Some(u64::MAX));
         assert_eq!(asked("-3"), None);
     }
 }

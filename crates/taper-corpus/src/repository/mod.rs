@@ -151,14 +151,16 @@ impl HubDataset {
             sha256: listed(&path).and_then(|file| file.sha256.clone()),
             path,
         };
+        let splits: Vec<(String, Vec<HubFile>)> =
+            splits.map(|(split, files)| (split, files.into_iter().map(file).collect())).collect();
+        // What a server lists may lead anywhere.
+        splits.iter().flat_map(|(_, files)| files).try_for_each(|file| file.check(config))?;
         Ok(HubSelection {
             id: self.id.clone(),
             revision: revision.to_owned(),
             commit: listing.commit.clone(),
             config: chosen,
-            splits: splits
-                .map(|(split, files)| (split, files.into_iter().map(file).collect()))
-                .collect(),
+            splits,
             bytes,
             notes,
         })
@@ -243,10 +245,14 @@ fn declared_configs(
             Err("it is not in the cache".to_owned())
         }
         _ => match fetch(config, &file, &mut |_, _| {}) {
-            Ok(path) => {
-                let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-                declared::configs(&String::from_utf8_lossy(&bytes))
-            }
+            // A mirror may list no lengths.
+            Ok(path) => match fs::metadata(&path).map_err(Error::io("read", &path))?.len() {
+                bytes if bytes > declared::MOST => Err(format!("it has {bytes} bytes")),
+                _ => {
+                    let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+                    declared::configs(&String::from_utf8_lossy(&bytes))
+                }
+            },
             Err(Error::Hub { problem, .. }) => Err(problem),
             Err(error) => return Err(error),
         },

@@ -10,16 +10,13 @@ use tar::{Archive, EntryType};
 
 use crate::error::{Error, Place, Result};
 use crate::source::Visit;
-use crate::source::acl_imdb::{FOLDERS, Folder, Movies, SETS, Tally, review_id};
+use crate::source::acl_imdb::{FOLDERS, Folder, MOST_BYTES, Movies, SETS, Tally, review_id};
 
 /// `aclImdb_v1.tar.gz`. Reviews come in the archive's order.
 #[derive(Debug, Clone)]
 pub struct AclImdbArchive {
     path: PathBuf,
 }
-
-/// A review has at most 14 KB, a list of movies 600 KB.
-const MAX_MEMBER_BYTES: u64 = 16 << 20;
 
 /// What a member is, by its name.
 enum Member {
@@ -91,9 +88,9 @@ impl AclImdbArchive {
                 return Err(self.hostile(&last, "a path that leads out of the archive"));
             }
             let member = self.classify(&last)?;
-            if !matches!(member, Member::Other) && entry.size() > MAX_MEMBER_BYTES {
+            if !matches!(member, Member::Other) && entry.size() > MOST_BYTES {
                 let place = Place::member(&self.path, &last);
-                return Err(Error::too_long(place, MAX_MEMBER_BYTES as usize));
+                return Err(Error::too_long(place, MOST_BYTES as usize));
             }
             if each(&last, member, &mut entry)?.is_break() {
                 return Ok(());

@@ -1,10 +1,11 @@
 //! The aclImdb tree, unpacked.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Place, Result};
-use crate::source::acl_imdb::{FOLDERS, Folder, Movies, SETS, Tally, review_id};
+use crate::source::acl_imdb::{FOLDERS, Folder, MOST_BYTES, Movies, SETS, Tally, review_id};
 use crate::source::{Visit, list};
 
 /// A folder with `train/` and `test/`, each with `pos/` and `neg/`.
@@ -39,7 +40,7 @@ impl AclImdbFolder {
                 continue;
             }
             for (id, path) in reviews(&dir)? {
-                let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+                let bytes = read(&path)?;
                 let record = movies.record(folder, id, bytes, Place::file(&path))?;
                 tally.count(folder);
                 visit(folder.split(), record)?;
@@ -68,12 +69,23 @@ impl AclImdbFolder {
         for folder in FOLDERS {
             let path = self.root.join(folder.set).join(folder.url_list());
             if path.is_file() {
-                let list = fs::read(&path).map_err(Error::io("read", &path))?;
+                let list = read(&path)?;
                 movies.add(folder, Place::file(&path), &list)?;
             }
         }
         Ok(movies)
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(Error::io("read", path))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(Error::too_long(Place::file(path), MOST_BYTES as usize));
+    }
+    Ok(bytes)
 }
 
 /// The reviews of a folder in the order of their numbers.

@@ -16,6 +16,9 @@ use crate::record::Record;
 /// The class names, in the order of the Hub's copy.
 const CLASSES: [&str; 2] = ["neg", "pos"];
 
+/// The most of one file that is read: a review has at most 14 KB, a list of movies 600 KB.
+pub(super) const MOST_BYTES: u64 = 16 << 20;
+
 pub(super) const SETS: [&str; 2] = ["train", "test"];
 
 /// The folder of the reviews without a label, in `train` alone.
@@ -135,7 +138,7 @@ impl Movies {
     /// A review's bytes as a record.
     ///
     /// # Errors
-    /// An empty file; bytes that are not UTF-8; a URL list that is too short.
+    /// An empty file; bytes that are not UTF-8, or NUL; a URL list that is too short.
     pub(super) fn record(
         &self,
         folder: Folder,
@@ -145,6 +148,9 @@ impl Movies {
     ) -> Result<Record> {
         if bytes.is_empty() {
             return Err(Error::Empty { place });
+        }
+        if memchr::memchr(0, &bytes).is_some() {
+            return Err(Error::nul(place));
         }
         let text = String::from_utf8(bytes)
             .map_err(|error| Error::NotUtf8 { place, offset: error.utf8_error().valid_up_to() })?;

@@ -312,10 +312,7 @@ impl FileSource {
             return Some(Error::too_long(seen.place(), most));
         }
         if memchr::memchr(0, raw.text.as_bytes()).is_some() {
-            return Some(Error::Malformed {
-                place: seen.place(),
-                problem: "the text holds a NUL byte; is it UTF-16, or no text?".to_owned(),
-            });
+            return Some(Error::nul(seen.place()));
         }
         let missing = !raw.is_labelled() && !may_lack_labels(seen.split);
         missing.then(|| self.missing_label(seen.split, seen.place()))

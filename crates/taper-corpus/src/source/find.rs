@@ -7,7 +7,7 @@
 //!                         unsupervised, unsup, unlabelled, unlabeled. Where some names have such a word,
 //!                         the others are passed over; where none has, all are `train`
 //! a zip archive           as a folder of files; a word may stand in a member's folder too; a single member is
-//!                         data whatever it is called
+//!                         data whatever it is called; ARCHIVE/MEMBER is that member, and may be a glob
 //! a folder of folders     with such words as names: splits, of files or of classes; else classes
 //! ```
 
@@ -46,14 +46,14 @@ pub(super) fn find(path: &Path, settings: &SourceSettings) -> Result<Found> {
         Ok(metadata) if metadata.is_dir() => folder(path, settings),
         Ok(_) if archive::is_zip(path) => zip(path),
         Ok(_) => Ok(Found { files: vec![(None, path.to_owned())], ..Found::default() }),
-        Err(_) if archive::within(path).is_some() => {
-            Ok(Found { files: vec![(None, path.to_owned())], ..Found::default() })
-        }
-        Err(error) if is_pattern(path) => {
-            let files = matches(path)?;
-            if files.is_empty() { Err(Error::io("open", path)(error)) } else { Ok(by_name(files)) }
-        }
-        Err(error) => Err(Error::io("open", path)(error)),
+        Err(error) => match archive::within(path) {
+            Some((archive, inner)) => named_members(path, &archive, &inner),
+            None if !is_pattern(path) => Err(Error::io("open", path)(error)),
+            None => match matches(path)? {
+                files if files.is_empty() => Err(Error::io("open", path)(error)),
+                files => Ok(by_name(files)),
+            },
+        },
     }
 }
 
@@ -68,10 +68,10 @@ fn told(root: &Path, told: &BTreeMap<String, Vec<String>>) -> Result<Found> {
         check_split_name(split)?;
         for pattern in patterns {
             let path = root.join(pattern);
-            let files = match () {
-                () if archive::is_file(&path) => vec![path],
-                () if archive::is_zip(root) => members_like(root, pattern)?,
-                () => matches(&escaped(root).join(pattern))?,
+            let files = match archive::within(&path) {
+                _ if archive::is_file(&path) => vec![path],
+                Some((archive, inner)) => members_like(&archive, &inner)?,
+                None => matches(&escaped(root).join(pattern))?,
             };
             if files.is_empty() {
                 return Err(Error::NotASource {
@@ -93,13 +93,48 @@ fn told(root: &Path, told: &BTreeMap<String, Vec<String>>) -> Result<Found> {
     Ok(found)
 }
 
-/// The members of an archive that match.
+/// The members of an archive that match, as files of a folder would.
 fn members_like(root: &Path, pattern: &str) -> Result<Vec<PathBuf>> {
     let wrong = |error| Error::Settings { key: "files", problem: format!("`{pattern}`: {error}") };
     let wanted = Pattern::new(pattern).map_err(wrong)?;
+    let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+    let fits = |name: &Path| wanted.matches_path_with(name, options);
     let mut members = archive::members(root)?;
-    members.retain(|path| path.strip_prefix(root).is_ok_and(|name| wanted.matches_path(name)));
+    members.retain(|path| path.strip_prefix(root).is_ok_and(fits));
     Ok(members)
+}
+
+/// The member that a path names, or those that match.
+fn named_members(path: &Path, archive: &Path, inner: &str) -> Result<Found> {
+    if archive::is_file(path) {
+        return Ok(Found { files: vec![(None, path.to_owned())], ..Found::default() });
+    }
+    if is_pattern(Path::new(inner)) {
+        let members = members_like(archive, inner)?;
+        if !members.is_empty() {
+            let split = |member: PathBuf| (split_of_member(archive, &member), member);
+            return Ok(by_split(members.into_iter().map(split).collect()));
+        }
+    }
+    let names: Vec<String> = archive::members(archive)?
+        .iter()
+        .map(|member| in_archive(archive, member).display().to_string())
+        .collect();
+    Err(Error::NotASource {
+        path: path.to_owned(),
+        found: format!("the archive has no such member; {}", super::describe_entries(&names)),
+    })
+}
+
+/// A member's path within its archive.
+fn in_archive<'m>(archive: &Path, member: &'m Path) -> &'m Path {
+    member.strip_prefix(archive).unwrap_or(member)
+}
+
+/// The split that a member's name or one of its folders tells.
+fn split_of_member(archive: &Path, member: &Path) -> Option<&'static str> {
+    let inner = in_archive(archive, member);
+    split_in(inner).or_else(|| inner.iter().find_map(|part| split_in(Path::new(part))))
 }
 
 /// The members of an archive that are data.
@@ -108,23 +143,17 @@ fn zip(path: &Path) -> Result<Found> {
     if let [only] = members.as_slice() {
         return Ok(Found { files: vec![(None, only.clone())], ..Found::default() });
     }
-    let within = |member: &Path| member.strip_prefix(path).map(Path::to_owned).unwrap_or_default();
-    let split = |member: &Path| {
-        let words = || member.iter().filter_map(|part| split_in(Path::new(part)));
-        split_in(member).or_else(|| words().next())
-    };
-    let (data, rest): (Vec<PathBuf>, Vec<PathBuf>) = members
-        .into_iter()
-        .partition(|member| is_data(member) || is_text(member, split(&within(member))));
+    let split = |member: &Path| split_of_member(path, member);
+    let (data, rest): (Vec<PathBuf>, Vec<PathBuf>) =
+        members.into_iter().partition(|member| is_data(member) || is_text(member, split(member)));
     if data.is_empty() {
         let names: Vec<String> =
-            rest.iter().map(|member| within(member).display().to_string()).collect();
+            rest.iter().map(|member| in_archive(path, member).display().to_string()).collect();
         return Err(Error::NotASource {
             path: path.to_owned(),
             found: format!("a zip archive; {}", super::describe_entries(&names)),
         });
     }
-    let split = |member: &PathBuf| split(&within(member));
     Ok(by_split(data.into_iter().map(|member| (split(&member), member)).collect()))
 }
 

@@ -22,7 +22,7 @@ pub use hub_layout::HubLayout;
 
 use crate::columns::is_corpus_like;
 use crate::error::{Error, Result};
-use crate::input::Input;
+use crate::input::{Input, archive};
 use crate::layout::{ShardSets, shard_sets};
 use crate::record::Record;
 use crate::reject::Rejected;
@@ -101,6 +101,11 @@ impl Source {
     /// Whether a path is meant as a glob: it holds `*`, `?` or `[`.
     pub fn is_pattern(path: &Path) -> bool {
         find::is_pattern(path)
+    }
+
+    /// Whether a path goes on within a zip archive, where members have theirs: `reviews.zip/train.csv`.
+    pub fn is_within_archive(path: &Path) -> bool {
+        archive::within(path).is_some()
     }
 
     /// The class names, in the order of their numbers: `["neg", "pos"]`.

@@ -139,7 +139,10 @@ fn without_a_url_list_there_is_no_group() {
 
 #[test]
 fn bad_members_are_named() {
-    let cases: [(&str, &[u8], &[&str]); 8] = [
+    let long = vec![b'x'; (16 << 20) + 1];
+    let cases: [(&str, &[u8], &[&str]); 10] = [
+        ("train/pos/1_7.txt", &long, &["train/pos/1_7.txt", "holds more than 16777216 bytes"]),
+        ("train/pos/1_7.txt", b"fi\0ne", &["train/pos/1_7.txt", "NUL"]),
         ("train/pos/1_7.txt", b"caf\xe9", &["train/pos/1_7.txt", "not UTF-8", "byte 3"]),
         ("train/pos/1_7.txt", b"", &["train/pos/1_7.txt", "empty"]),
         ("train/meh/0_5.txt", b"meh", &["unknown label meh", "neg", "pos"]),
@@ -340,7 +343,8 @@ fn classes_without_names_are_numbered() {
 #[test]
 fn bad_rows_are_named() {
     let good = (Some("fine"), Some(1));
-    let cases: [(&str, Row, &str); 6] = [
+    let cases: [(&str, Row, &str); 7] = [
+        ("train", (Some("fi\0ne"), Some(1)), "NUL"),
         ("train", (Some("x"), None), "no label"),
         ("test", (Some("x"), Some(-1)), "no label"),
         ("train", (Some("x"), Some(2)), "unknown label 2; known are 0 (neg), 1 (pos)"),

@@ -74,6 +74,16 @@ pub(crate) enum Fault {
     BusyBodies {
         times: usize,
     },
+    /// Not even a status, this many times.
+    Mute {
+        times: usize,
+    },
+    /// Fewer bytes than `HEAD` told, packed though nobody asked for that.
+    Packed,
+    /// Hangs up after this many bytes of the first body; from then on other bytes under the tag `changed`.
+    Changes {
+        after: usize,
+    },
 }
 
 struct Held {
@@ -106,6 +116,10 @@ pub(crate) enum Api {
     Page,
     /// 503 this many times.
     Busy(usize),
+    /// Half of each answer and no word on its length, this many times.
+    Halves(usize),
+    /// A tree of a million files and one, on one page.
+    Flood,
     /// The commit leads out of the cache.
     ClimbingCommit,
     /// A hash of another file.
@@ -246,6 +260,8 @@ struct Answer {
     send: usize,
     length_told: bool,
     after: After,
+    /// Silence in place of all of it.
+    mute: bool,
 }
 
 /// What follows on the part of the body that is sent.
@@ -265,6 +281,7 @@ impl Answer {
             body,
             length_told: true,
             after: After::TheEnd,
+            mute: false,
         }
     }
 }
@@ -280,7 +297,15 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         let mut answer = if state.keeps_out(&request) {
             Answer::new("401 Unauthorized", b"Invalid username or password.".to_vec())
         } else if let Some(path) = request.path.strip_prefix("/api/datasets/") {
-            state.tell(path)
+            let mut answer = state.tell(path);
+            if let Some(Api::Halves(times)) = &mut state.api
+                && *times > 0
+            {
+                *times -= 1;
+                answer.send /= 2;
+                answer.length_told = false;
+            }
+            answer
         } else {
             decide(&request, &mut state.files)
         };
@@ -294,6 +319,10 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         }
         answer
     };
+    if answer.mute {
+        thread::sleep(Duration::from_secs(5));
+        return Ok(());
+    }
     let mut head = Vec::new();
     write!(head, "HTTP/1.1 {}\r\nConnection: close\r\n", answer.status)?;
     for (name, value) in &answer.headers {
@@ -363,6 +392,10 @@ impl State {
             let json = format!(r#"{{"sha": "{sha}", "siblings": [{}]}}"#, siblings.join(", "));
             return Answer::new("200 OK", json.into_bytes());
         }
+        if self.api == Some(Api::Flood) {
+            let entries = vec![r#"{"type": "file", "path": "a"}"#; 1_000_001];
+            return Answer::new("200 OK", format!("[{}]", entries.join(",")).into_bytes());
+        }
         let page = match self.api {
             Some(Api::Pages | Api::EndlessPages) => 2,
             _ => 1000,
@@ -412,6 +445,10 @@ fn decide(request: &Request, files: &mut HashMap<String, Held>) -> Answer {
         Fault::BusyBodies { times } if *times > 0 && request.method == "GET" => {
             *times -= 1;
             return Answer::new("503 Service Unavailable", b"busy".to_vec());
+        }
+        Fault::Mute { times } if *times > 0 => {
+            *times -= 1;
+            return Answer { mute: true, ..Answer::new("200 OK", Vec::new()) };
         }
         Fault::Page => return Answer::new("200 OK", PAGE.to_vec()),
         Fault::DressedPage => (bytes, tag) = (PAGE.to_vec(), "page-1".to_owned()),
@@ -473,6 +510,16 @@ fn decide(request: &Request, files: &mut HashMap<String, Held>) -> Answer {
             answer.send = answer.body.len();
         }
         Fault::Slow => answer.after = After::Slowness,
+        Fault::Packed => {
+            answer.headers.push(("Content-Encoding", "gzip".to_owned()));
+            answer.body.truncate(1_000);
+            answer.send = answer.body.len();
+        }
+        &mut Fault::Changes { after } => {
+            answer.send = after;
+            held.bytes.iter_mut().for_each(|byte| *byte ^= 1);
+            (held.tag, held.fault) = ("changed".to_owned(), Fault::None);
+        }
         _ => {}
     }
     answer

@@ -12,7 +12,7 @@ use crate::{Error, Recipe, Result, recipe};
 /// Where labelled texts come from.
 #[derive(Debug, Clone)]
 pub enum Dataset {
-    /// A file, glob, folder or archive that [`taper_corpus::Source::open`] knows.
+    /// A file, glob, folder, archive or member of one that [`taper_corpus::Source::open`] knows.
     Path(PathBuf),
     /// IMDB, from the Hugging Face Hub or its cache.
     Imdb(HubConfig),
@@ -49,7 +49,7 @@ impl Places {
         match recipe.data.dataset.as_str() {
             "sample" => Dataset::Path(self.sample.clone()),
             "imdb" => Dataset::Imdb(self.hub.clone()),
-            id if HubDataset::is_id(id) && !Path::new(id).exists() => {
+            id if HubDataset::is_id(id) && !is_here(Path::new(id)) => {
                 let asked = &recipe.data.hub;
                 let (config, revision) = (asked.config.clone(), asked.revision.clone());
                 Dataset::Hub(self.hub.clone(), HubDataset { id: id.to_owned(), revision, config })
@@ -92,9 +92,11 @@ impl<'a> PrepareOptions<'a> {
     pub(super) fn check_paths(&self) -> Result<()> {
         if let Dataset::Path(path) = &self.dataset
             && !Source::is_pattern(path)
+            && !is_here(path)
         {
-            let named = &self.recipe.data.dataset;
-            exists(path, "data.dataset", named, &["sample", "imdb", "OWNER/NAME on the Hub"])?;
+            let names = ["sample", "imdb", "OWNER/NAME on the Hub"];
+            let within = "of archives, the members of a .zip alone can be named so: unpack it, or give the file itself";
+            return Err(nowhere(path, "data.dataset", &self.recipe.data.dataset, &names, within));
         }
         if !matches!(self.dataset, Dataset::Hub(..)) && self.recipe.data.hub != Hub::default() {
             return Err(Error::RecipeConflict {
@@ -102,7 +104,7 @@ impl<'a> PrepareOptions<'a> {
                     "`data.hub` is for data sets of the Hub, OWNER/NAME, and \"{}\" is another one{}",
                     self.recipe.data.dataset,
                     match &self.dataset {
-                        Dataset::Path(path) if path.exists() =>
+                        Dataset::Path(path) if is_here(path) =>
                             ": a path that exists wins over a data set of that name",
                         _ => "",
                     }
@@ -119,28 +121,47 @@ impl<'a> PrepareOptions<'a> {
                     .to_owned(),
             });
         }
-        if let VectorSource::Path(path) = &self.vectors {
-            let named = &self.recipe.vectors.source;
-            exists(path, "vectors.source", named, &["sample", "glove.6B", "none"])?;
+        if let VectorSource::Path(path) = &self.vectors
+            && !path.exists()
+        {
+            let names = ["sample", "glove.6B", "none"];
+            let within = "give that, and which of an archive's members by `vectors.member`";
+            return Err(nowhere(
+                path,
+                "vectors.source",
+                &self.recipe.vectors.source,
+                &names,
+                within,
+            ));
         }
         Ok(())
     }
 }
 
-fn exists(path: &Path, key: &str, named: &str, names: &[&str]) -> Result<()> {
-    if path.exists() {
-        return Ok(());
+/// Whether a path leads to something, or into a zip archive, where opening it tells what there is.
+fn is_here(path: &Path) -> bool {
+    path.exists() || Source::is_within_archive(path)
+}
+
+/// `within` is what to do about a path that goes on behind a file.
+fn nowhere(path: &Path, key: &str, named: &str, names: &[&str], within: &str) -> Error {
+    let dataset = path.display().to_string();
+    if let Some(file) = path.ancestors().skip(1).find(|above| above.is_file()) {
+        return Error::Dataset {
+            dataset,
+            message: format!("{} is a file; {within}", file.display()),
+        };
     }
     let suggestion = recipe::nearest(named, names.iter().copied())
         .filter(|name| name != named)
         .map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"));
-    Err(Error::Dataset {
-        dataset: path.display().to_string(),
+    Error::Dataset {
+        dataset,
         message: format!(
             "no such file or folder, for `{key}` = \"{named}\"{suggestion}; known by name are {}",
             names.join(", ")
         ),
-    })
+    }
 }
 
 /// What happens during preparation, for whoever draws bars and writes logs.
@@ -182,4 +203,45 @@ pub enum PrepareEvent {
     Finished(Stage),
     /// What the word vectors cover; only from a stage that is built.
     Coverage(Box<Coverage>),
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn paths_may_go_on_in_a_zip_archive_and_in_no_other_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        // Enough to be known as an archive; what is in it is another crate's.
+        fs::write(at("a.zip"), b"PK\x03\x04").unwrap();
+        fs::write(at("a.tar.gz"), b"\x1f\x8b").unwrap();
+        let check = |settings: &[String]| {
+            let hub = HubConfig::new("http://localhost:9", at("cache"));
+            let places = Places { sample: at("a.zip").into(), hub };
+            let recipe = Recipe::parse("", "test", settings).unwrap();
+            PrepareOptions::new(&recipe, &places, folder.path()).check_paths()
+        };
+        let dataset =
+            |path: &str| check(&[format!("data.dataset={path}"), "vectors.source=none".to_owned()]);
+        for path in ["a.zip", "a.zip/train.csv", "a.zip/train", "a.zip/b/*.csv"] {
+            dataset(&at(path)).unwrap();
+        }
+        let message = dataset(&at("a.tar.gz/train.csv")).unwrap_err().to_string();
+        assert!(
+            message.contains("a.tar.gz is a file; of archives, the members of a .zip"),
+            "{message}"
+        );
+        let message = dataset(&at("b.zip/train.csv")).unwrap_err().to_string();
+        assert!(message.contains("no such file or folder"), "{message}");
+        let vectors = format!("vectors.source={}", at("a.zip/glove.txt"));
+        let message = check(&["data.dataset=sample".to_owned(), vectors]).unwrap_err().to_string();
+        assert!(
+            message.contains("a.zip is a file; give that") && message.contains("vectors.member"),
+            "{message}"
+        );
+    }
 }
