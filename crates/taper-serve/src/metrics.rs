@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::{EncodeLabelSet, prometheus_text, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -10,8 +10,23 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-/// The content type of [`Metrics::text`].
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// How what is counted is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Prometheus' own, which whatever reads metrics reads.
+    Text,
+    /// Its successor, which names counters without their `_total`: to whoever does not know it, they have no type.
+    OpenMetrics,
+}
+
+impl Format {
+    pub(crate) fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => prometheus_text::CONTENT_TYPE,
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
 
 /// Bounds of latencies, in seconds.
 const SECONDS: [f64; 12] =
@@ -122,9 +137,12 @@ impl Metrics {
     }
 
     /// All of it, as text. `None` if it cannot be written, which a `String` never refuses.
-    pub(crate) fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self, format: Format) -> Option<String> {
         let mut out = String::new();
-        text::encode(&mut out, &self.registry).ok()?;
+        match format {
+            Format::Text => prometheus_text::encode(&mut out, &self.registry).ok()?,
+            Format::OpenMetrics => text::encode(&mut out, &self.registry).ok()?,
+        }
         Some(out)
     }
 }

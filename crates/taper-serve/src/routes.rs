@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, State};
-use axum::http::{HeaderValue, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
@@ -13,9 +13,10 @@ use axum::{Json, Router};
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::accept::prefers;
 use crate::app::App;
 use crate::inspect::inspect;
-use crate::metrics::CONTENT_TYPE;
+use crate::metrics::Format;
 use crate::predict::predict;
 use crate::problem::Problem;
 
@@ -38,7 +39,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/v1/inspect", post(inspect))
         .route("/v1/models", get(|State(app): State<Arc<App>>| async move { models(&app) }))
         .route("/healthz", get((JSON, HEALTH)))
-        .route("/metrics", get(|State(app): State<Arc<App>>| async move { metrics(&app) }))
+        .route("/metrics", get(metrics))
         .route("/openapi.json", get((JSON, OPENAPI)));
     surrounded(routes, app)
 }
@@ -105,10 +106,15 @@ fn models(app: &App) -> Response {
     Json(json!({ "models": app.models.about() })).into_response()
 }
 
-fn metrics(app: &App) -> Result<Response, Problem> {
+async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
     app.models.measure();
-    let text = app.metrics.text().ok_or_else(Problem::internal)?;
-    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
+    let format = if prefers(&headers, "application/openmetrics-text", "text/plain") {
+        Format::OpenMetrics
+    } else {
+        Format::Text
+    };
+    let text = app.metrics.text(format).ok_or_else(Problem::internal)?;
+    Ok(([(header::CONTENT_TYPE, format.content_type())], text).into_response())
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ fn what_is_counted() {
     served.post("/v1/predict", &json!({ "texts": ["a", "b", "c"] }));
     served.get("/nothing/of/the/kind?text=secret");
     served.handle.reload();
-    let reply = served.get("/metrics");
+    let reply = served.get_for("/metrics", "application/openmetrics-text;version=1.0.0");
     assert!(reply.head.contains("openmetrics-text"), "{}", reply.head);
     for line in [
         "taper_requests_total{route=\"/v1/predict\",status=\"200\"} 1",

@@ -68,6 +68,8 @@ fn what_the_description_says_there_is_there_is() {
     }
     let page = served.post_for("/v1/inspect", &json!({ "text": "a" }), "text/html");
     description.has("post", "/v1/inspect", &page);
+    let metrics = served.get_for("/metrics", "application/openmetrics-text");
+    description.has("get", "/metrics", &metrics);
     // Every field of an answer is described, and every field described is answered.
     let schemas = &openapi["components"]["schemas"];
     let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();

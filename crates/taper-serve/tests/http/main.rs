@@ -6,6 +6,7 @@ mod accept;
 mod answers;
 mod described;
 mod end;
+mod exposition;
 mod hostile;
 mod labels;
 mod load;

@@ -165,6 +165,11 @@ impl Served {
         reply(self.agent.get(format!("http://{}{path}", self.address)).call().unwrap())
     }
 
+    pub(crate) fn get_for(&self, path: &str, accept: &str) -> Reply {
+        let request = self.agent.get(format!("http://{}{path}", self.address));
+        reply(request.header("accept", accept).call().unwrap())
+    }
+
     pub(crate) fn post(&self, path: &str, body: &Value) -> Reply {
         self.post_for(path, body, "application/json")
     }
