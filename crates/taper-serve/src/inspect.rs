@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Request, header};
+use axum::http::{HeaderMap, Request, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use taper_train::inspect::{Method, Subject, page};
 use tokio::task::JoinError;
 use tokio::time::timeout;
 
+use crate::accept::prefers;
 use crate::app::App;
 use crate::body;
 use crate::models::Loaded;
@@ -54,11 +55,9 @@ enum Form {
 }
 
 impl Form {
-    /// The page for whoever asks for HTML by name.
+    /// The page for whoever would rather have HTML.
     fn of(headers: &HeaderMap) -> Self {
-        let accept = headers.get_all(header::ACCEPT);
-        let html = |value: &HeaderValue| value.to_str().is_ok_and(|it| it.contains("text/html"));
-        if accept.iter().any(html) { Self::Page } else { Self::Json }
+        if prefers(headers, "text/html", "application/json") { Self::Page } else { Self::Json }
     }
 }
 

@@ -55,6 +55,16 @@ fn inspections_are_json_or_the_page_with_html_escaped() {
     let data: Value = serde_json::from_str(data).unwrap();
     assert_eq!(data["texts"][1]["text"], "b c");
 
+    for (accept, kind) in [
+        ("TEXT/HTML", "text/html"),
+        ("text/html;q=0", "application/json"),
+        ("application/json, text/html", "application/json"),
+        ("text/html;q=0.8, application/json;q=0.9", "application/json"),
+    ] {
+        let reply = served.post_for("/v1/inspect", &body, accept);
+        assert_eq!((reply.status, reply.kind()), (200, kind), "{accept}");
+    }
+
     // Nothing to read, nothing that is known, far more than the model reads: each its tokens, whether known, and why cut.
     let long = "a ".repeat(100_000);
     for (text, read, known, in_text, cut) in [
