@@ -89,7 +89,15 @@ struct Bounds {
     #[arg(long, value_name = "MS", default_value_t = 2, value_parser = value_parser!(u64).range(..=1000))]
     linger: u64,
 
-    /// Seconds that an answer may take, and that the end waits for.
+    /// Seconds that a request's head may take, and that a connection may be idle; then it is closed.
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = value_parser!(u64).range(1..=3600))]
+    head_timeout: u64,
+
+    /// Seconds that a request's body may take; then 408.
+    #[arg(long, value_name = "S", default_value_t = 20, value_parser = value_parser!(u64).range(1..=3600))]
+    body_timeout: u64,
+
+    /// Seconds that an answer may take once its request is there, then 503; and that the end waits for.
     #[arg(long, value_name = "S", default_value_t = 30, value_parser = value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }
@@ -105,6 +113,8 @@ impl Bounds {
             queue_texts: self.max_queue,
             batch_texts: self.batch,
             linger: Duration::from_millis(self.linger),
+            head_time: Duration::from_secs(self.head_timeout),
+            body_time: Duration::from_secs(self.body_timeout),
             answer_time: Duration::from_secs(self.timeout),
             drain_time: Duration::from_secs(self.timeout),
             ..Limits::default()

@@ -130,6 +130,31 @@ fn answers_until_it_is_told_to_end_and_reloads_on_the_way() {
 }
 
 #[test]
+fn slow_heads_and_bodies_have_the_time_they_are_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("film");
+    train(&out, &[]);
+    let served = serve(&[out.to_str().unwrap(), "--head-timeout", "1", "--body-timeout", "2"]);
+    let start = Instant::now();
+    let unfinished = |request: &str| {
+        let mut stream = TcpStream::connect(&served.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(8))).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    };
+    let mut slow_head = unfinished("POST /v1/predict HT");
+    let head = "POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let mut slow_body = unfinished(&format!("{head}content-length: 13\r\n\r\n{{"));
+    let mut reply = String::new();
+    slow_head.read_to_string(&mut reply).unwrap();
+    assert_eq!(reply, "");
+    slow_body.read_to_string(&mut reply).unwrap();
+    assert!(reply.starts_with("HTTP/1.1 408 ") && reply.contains("within 2s"), "{reply}");
+    // Neither its default of 10 s nor that of 20 s.
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+}
+
+#[test]
 fn what_cannot_be_served() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
@@ -140,5 +165,8 @@ fn what_cannot_be_served() {
     assert!(message.contains("is 0"), "{message}");
     for wrong in [vec!["serve"], vec!["serve", "x="], vec!["serve", "x=a", "--timeout", "0"]] {
         assert_eq!(run(&wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    for limit in ["--head-timeout", "--body-timeout"] {
+        assert_eq!(run(&["serve", "x=a", limit, "0"]).status.code(), Some(2), "{limit}");
     }
 }
