@@ -5,8 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use serde::de::DeserializeOwned;
-use serde_json::error::Category;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::timeout;
 
 use crate::options::Limits;
@@ -23,7 +22,7 @@ const DRAINED_TIME: Duration = Duration::from_secs(1);
 /// - 413: more bytes than [`Limits::body_bytes`];
 /// - 408: slower than [`Limits::body_time`];
 /// - 400: cut short, not UTF-8, no JSON;
-/// - 422: JSON of another shape.
+/// - 422: JSON of another shape, or with values that cannot be read.
 pub(crate) async fn json<T: DeserializeOwned>(
     request: Request<Body>,
     limits: &Limits,
@@ -40,15 +39,21 @@ pub(crate) async fn json<T: DeserializeOwned>(
         let message = format!("the body is not UTF-8 from byte {} on", error.valid_up_to() + 1);
         Problem::new(StatusCode::BAD_REQUEST, "not_utf8", message)
     })?;
-    let found = serde_json::from_str(text).map_err(|error| match error.classify() {
-        Category::Data => Problem::unprocessable("unexpected_json", shape(&error)),
-        _ => Problem::new(StatusCode::BAD_REQUEST, "malformed_json", error.to_string()),
-    })?;
+    let found = serde_json::from_str(text).map_err(|error| refused(text, &error))?;
     // Fields without their names, in a list, are a struct for serde as well.
     if text.trim_start().starts_with('{') {
         Ok(found)
     } else {
         Err(Problem::unprocessable("unexpected_json", "expected an object"))
+    }
+}
+
+/// Malformed is what is not JSON by its grammar, whatever serde would have had in its place: to serde, a number too large
+/// for a double and half a surrogate pair are syntax, too.
+fn refused(text: &str, error: &serde_json::Error) -> Problem {
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => Problem::unprocessable("unexpected_json", shape(error)),
+        Err(error) => Problem::new(StatusCode::BAD_REQUEST, "malformed_json", error.to_string()),
     }
 }
 

@@ -31,11 +31,24 @@ struct Question {
 
 /// The methods whose time grows with a text's length; occlusion's grows with its square.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(try_from = "String")]
 enum MethodName {
     #[default]
     IntegratedGradients,
     GradientXInput,
+}
+
+/// From a string rather than as serde's enum, to which a number is a syntax error and an object is welcome.
+impl TryFrom<String> for MethodName {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        match name.as_str() {
+            "integrated-gradients" => Ok(Self::IntegratedGradients),
+            "gradient-x-input" => Ok(Self::GradientXInput),
+            _ => Err("expected `integrated-gradients` or `gradient-x-input` as `method`"),
+        }
+    }
 }
 
 impl From<MethodName> for Method {

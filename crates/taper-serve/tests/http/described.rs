@@ -115,6 +115,8 @@ fn the_server_takes_the_questions_that_are_described_and_no_others() {
         let method = [
             (json!({ "text": "a", "method": "gradient-x-input" }), path == "/v1/inspect"),
             (json!({ "text": "a", "method": "occlusion" }), false),
+            (json!({ "text": "a", "method": 5 }), false),
+            (json!({ "text": "a", "method": { "integrated-gradients": null } }), false),
             (json!({ "text": "a", "method": null }), path == "/v1/inspect"),
         ];
         for (question, taken) in questions.iter().chain(&method) {

@@ -22,15 +22,20 @@ fn problem(status: u16, code: &str) -> (u16, String) {
 #[test]
 fn bodies_that_are_no_question() {
     let served = serve();
-    let cases: [(&[u8], u16, &str); 20] = [
+    let cases: [(&[u8], u16, &str); 24] = [
         (b"", 400, "malformed_json"),
         (b"{\"text\": \"a\"", 400, "malformed_json"),
         (b"{\"text\": \"a\"} {}", 400, "malformed_json"),
         (b"{'text': 'a'}", 400, "malformed_json"),
-        (b"{\"text\": \"\\ud800\"}", 400, "malformed_json"),
+        (b"{\"text\": 7", 400, "malformed_json"),
+        (b"{\"text\": 1e999", 400, "malformed_json"),
         (b"{\"text\": \"\xff\xfe\"}", 400, "not_utf8"),
         (b"\x00\x01\x02", 400, "malformed_json"),
         (b"{\"text\": 7}", 422, "unexpected_json"),
+        // By JSON's grammar there is nothing wrong with these.
+        (b"{\"text\": 1e999}", 422, "unexpected_json"),
+        (b"{\"text\": \"\\ud800\"}", 422, "unexpected_json"),
+        (b"{\"text\": \"a\", \"model\": -1e999}", 422, "unexpected_json"),
         (b"[\"a\"]", 422, "unexpected_json"),
         (b"{\"texts\": \"a\"}", 422, "unexpected_json"),
         (b"{\"texts\": [\"a\", null]}", 422, "unexpected_json"),
@@ -53,8 +58,12 @@ fn bodies_that_are_no_question() {
         let deep = "[".repeat(100_000);
         assert_eq!(served.raw_post(path, deep.as_bytes()).status / 100, 4);
     }
-    let method = json!({ "text": "a", "method": "occlusion" });
-    assert_eq!(served.post("/v1/inspect", &method).problem(), problem(422, "unexpected_json"));
+    let objects = json!({ "integrated-gradients": null });
+    for method in [json!("occlusion"), json!(5), json!([]), json!(true), objects] {
+        let reply = served.post("/v1/inspect", &json!({ "text": "a", "method": method }));
+        assert_eq!(reply.problem(), problem(422, "unexpected_json"), "{method}");
+        assert!(reply.body.contains("expected"), "{method}: {reply:?}");
+    }
     // A text in the wrong place does not come back.
     let reply = served.post("/v1/predict", &json!({ "texts": "my secret" }));
     assert!(!reply.body.contains("secret"), "{reply:?}");
