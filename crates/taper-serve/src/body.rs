@@ -132,7 +132,11 @@ pub(crate) fn texts(
     let texts = match (text, texts) {
         (Some(text), None) => vec![text],
         (None, Some(texts)) => texts,
-        _ => {
+        (Some(_), Some(_)) => {
+            let message = "both `text` and `texts` are there; expected one of them";
+            return Err(Problem::unprocessable("text_and_texts", message));
+        }
+        (None, None) => {
             let message = "expected either `text`, a string, or `texts`, a list of strings";
             return Err(Problem::unprocessable("no_text", message));
         }

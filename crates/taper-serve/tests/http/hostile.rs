@@ -43,7 +43,7 @@ fn bodies_that_are_no_question() {
         (b"{\"text\": \"a\", \"modle\": \"m\"}", 422, "unexpected_json"),
         (b"{}", 422, "no_text"),
         (b"null", 422, "unexpected_json"),
-        (b"{\"text\": \"a\", \"texts\": [\"b\"]}", 422, "no_text"),
+        (b"{\"text\": \"a\", \"texts\": [\"b\"]}", 422, "text_and_texts"),
         (b"{\"texts\": []}", 422, "no_text"),
         (b"{\"text\": null}", 422, "no_text"),
         (b"{\"text\": \"a\", \"model\": \"none\"}", 422, "unknown_model"),
