@@ -29,6 +29,9 @@ impl FromStr for ModelSource {
             }
             return Ok(Self { name: name.to_owned(), path: path.into() });
         }
+        if text.starts_with('=') {
+            return Err(format!("`{text}` has an empty name; expected NAME=RUN"));
+        }
         let path = PathBuf::from(text);
         let name = path.file_name().and_then(|name| name.to_str()).filter(|name| is_name(name));
         match name.map(str::to_owned) {
@@ -48,7 +51,7 @@ fn is_name(name: &str) -> bool {
 /// What to serve.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Address or host name to listen on. Nothing asks who is there: beyond loopback, something else has to.
+    /// Address or host name to listen on; an IPv6 address with brackets or without. Nothing asks who is there: beyond loopback, something else has to.
     pub host: String,
     /// Port; 0 is any that is free.
     pub port: u16,
@@ -159,5 +162,8 @@ mod tests {
         assert!(parsed("..").unwrap_err().contains("NAME=.."));
         assert!(parsed("a=").unwrap_err().contains("no path"));
         assert!(parsed("my run").is_err());
+        for nameless in ["=RUN", "=runs/quickstart", "="] {
+            assert!(parsed(nameless).unwrap_err().contains("empty name"), "{nameless}");
+        }
     }
 }

@@ -49,9 +49,9 @@ impl Server {
     /// An address in use, no model, two of one name, a folder that holds no model of this version, a limit of 0.
     pub fn open(options: &Options) -> Result<Self> {
         check(&options.limits)?;
-        let (host, port) = (options.host.as_str(), options.port);
-        let failed = |source| Error::Listen { address: format!("{host}:{port}"), source };
-        let listener = Listener::bind((host, port)).map_err(failed)?;
+        let host = bare(&options.host);
+        let listener = Listener::bind((host, options.port))
+            .map_err(|source| Error::Listen { address: written(options), source })?;
         Self::with(listener, Ownership::Own, options)
     }
 
@@ -71,7 +71,7 @@ impl Server {
     fn with(listener: Listener, ownership: Ownership, options: &Options) -> Result<Self> {
         let failed = |source| {
             let address = match ownership {
-                Ownership::Own => format!("{}:{}", options.host, options.port),
+                Ownership::Own => written(options),
                 Ownership::Shared => "the socket that was passed".into(),
             };
             Error::Listen { address, source }
@@ -120,6 +120,18 @@ impl Server {
         runtime.shutdown_background();
         result
     }
+}
+
+/// A host without the brackets that an IPv6 address has in a URL.
+fn bare(host: &str) -> &str {
+    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    inner.filter(|inner| inner.contains(':')).unwrap_or(host)
+}
+
+/// Host and port as a URL has them.
+fn written(options: &Options) -> String {
+    let (host, port) = (bare(&options.host), options.port);
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// A limit of nothing answers nobody.

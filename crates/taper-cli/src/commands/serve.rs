@@ -30,7 +30,7 @@ pub(crate) struct ServeArgs {
     #[arg(required = true, value_name = "[NAME=]RUN")]
     models: Vec<ModelSource>,
 
-    /// Address to listen on. Nobody is asked who they are: beyond this machine, put something before it that does.
+    /// Address to listen on, IPv6 with brackets or without. Nobody is asked who they are: beyond this machine, put something before it that does.
     #[arg(long, default_value = "127.0.0.1", value_name = "HOST")]
     host: String,
 

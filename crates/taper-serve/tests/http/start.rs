@@ -15,6 +15,28 @@ fn source(name: &str, path: &Path) -> ModelSource {
 }
 
 #[test]
+fn an_ipv6_address_has_brackets_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = model(&folder.path().join("m"), 1);
+    let good = Options { port: 0, ..Options::new(vec![source("m", &path)]) };
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("skipped: there is no IPv6 here");
+        return;
+    }
+    for host in ["::1", "[::1]"] {
+        let server = Server::open(&Options { host: host.into(), ..good.clone() }).unwrap();
+        assert_eq!(server.address().ip().to_string(), "::1", "{host}");
+        let port = server.address().port();
+        let message = refused(&Options { host: host.into(), port, ..good.clone() });
+        assert!(message.starts_with(&format!("cannot listen on [::1]:{port}: ")), "{message}");
+    }
+    for host in ["[]", "[localhost]", "[::1", "::1]"] {
+        let message = refused(&Options { host: host.into(), ..good.clone() });
+        assert!(message.starts_with("cannot listen on "), "{host}: {message}");
+    }
+}
+
+#[test]
 fn what_cannot_be_served_is_told_why() {
     let served = serve();
     let folder = tempfile::tempdir().unwrap();
