@@ -1,7 +1,7 @@
 //! Which path answers what, and what goes around every answer.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, State};
@@ -75,9 +75,14 @@ async fn around(State(app): State<Arc<App>>, request: Request<Body>, next: Next)
     }
     let (status, took) = (response.status().as_u16(), start.elapsed());
     app.metrics.answered(route, status, took);
-    let milliseconds = took.as_secs_f64() * 1e3;
+    let milliseconds = milliseconds(took);
     tracing::info!(method, route, status, milliseconds, "answered");
     response
+}
+
+/// To the microsecond, for people to read.
+fn milliseconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// A method as it is written, if it is one of HTTP's own: others are words of the client's.

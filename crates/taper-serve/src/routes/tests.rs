@@ -36,6 +36,21 @@ impl Log {
 }
 
 #[test]
+fn times_are_logged_to_the_microsecond() {
+    for (nanoseconds, expected) in [
+        (0, "0.0"),
+        (499, "0.0"),
+        (9_623, "0.01"),
+        (9_624_000, "9.624"),
+        (1_234_567, "1.235"),
+        (30_000_000_001, "30000.0"),
+    ] {
+        let took = Duration::from_nanos(nanoseconds);
+        assert_eq!(json!(milliseconds(took)).to_string(), expected);
+    }
+}
+
+#[test]
 fn a_panic_is_answered_and_logged_without_its_message() {
     let metrics = Arc::new(Metrics::new([]));
     let app = Arc::new(App::new(Models::none(), Limits::default(), metrics));
