@@ -30,6 +30,9 @@ pub(crate) async fn json<T: DeserializeOwned>(
     let (head, body) = request.into_parts();
     check_type(&head.headers)?;
     let announced = content_length(&head.headers);
+    if announced.is_some_and(|bytes| bytes > limits.body_bytes) && waits(&head.headers) {
+        return Err(too_large(limits.body_bytes));
+    }
     let bytes = timeout(limits.body_time, read(body, announced, limits.body_bytes)).await;
     let bytes = bytes.map_err(|_| {
         let message = format!("the body did not come within {:?}", limits.body_time);
@@ -83,6 +86,12 @@ fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// Whether the body is sent only once it is asked for, which reading it would do.
+fn waits(headers: &HeaderMap) -> bool {
+    let expect = headers.get(header::EXPECT);
+    expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
 async fn read(mut body: Body, announced: Option<usize>, max: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(max));
     let mut fits = announced.is_none_or(|announced| announced <= max);
@@ -95,7 +104,11 @@ async fn read(mut body: Body, announced: Option<usize>, max: usize) -> Result<Ve
     }
     drop(bytes);
     let _ = timeout(DRAINED_TIME, drain(body)).await;
-    Err(Problem::too_large("body_too_large", format!("the body has more than {max} bytes")))
+    Err(too_large(max))
+}
+
+fn too_large(max: usize) -> Problem {
+    Problem::too_large("body_too_large", format!("the body has more than {max} bytes"))
 }
 
 async fn drain(mut body: Body) {
