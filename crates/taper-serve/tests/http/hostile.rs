@@ -58,8 +58,8 @@ fn bodies_that_are_no_question() {
         let deep = "[".repeat(100_000);
         assert_eq!(served.raw_post(path, deep.as_bytes()).status / 100, 4);
     }
-    let objects = json!({ "integrated-gradients": null });
-    for method in [json!("occlusion"), json!(5), json!([]), json!(true), objects] {
+    let object = json!({ "integrated-gradients": null });
+    for method in [json!("occlusion"), json!(5), json!([]), json!(true), object] {
         let reply = served.post("/v1/inspect", &json!({ "text": "a", "method": method }));
         assert_eq!(reply.problem(), problem(422, "unexpected_json"), "{method}");
         assert!(reply.body.contains("expected"), "{method}: {reply:?}");
