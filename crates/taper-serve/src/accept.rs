@@ -103,7 +103,9 @@ mod tests {
         ] {
             assert!(!page(&[accept]), "{accept}");
         }
-        assert!(page(&["image/png", "text/html"]) && page(&["application/json;q=0.1", "text/html"]));
+        assert!(
+            page(&["image/png", "text/html"]) && page(&["application/json;q=0.1", "text/html"])
+        );
         assert!(!page(&[]) && !page(&["application/json", "text/html"]));
     }
 }
