@@ -118,7 +118,8 @@ impl SourceSettings {
                 "it is blank, and labels hold blanks; `|` is usual".to_owned(),
             );
         }
-        check_names(&self.label_names).map_or_else(|problem| fail("label_names", problem), Ok)
+        check_names(&self.label_names)
+            .map_err(|problem| Error::Settings { key: "label_names", problem })
     }
 }
 
