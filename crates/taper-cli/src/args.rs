@@ -1,6 +1,5 @@
 //! The arguments that verbs share, and those of the older verbs.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -58,6 +57,14 @@ fn on_error(word: &str) -> Result<OnError, String> {
     }
 }
 
+/// A count that makes no sense as 0.
+pub(crate) fn at_least_one(word: &str) -> Result<usize, String> {
+    match word.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("expected a whole number, at least 1".to_owned()),
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct PrepareArgs {
     #[command(flatten)]
@@ -88,8 +95,8 @@ pub(crate) struct DoctorArgs {
     pub(crate) fix: bool,
 
     /// Also counts what is lost where texts are cut to N tokens.
-    #[arg(long, value_name = "N")]
-    pub(crate) max_length: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) max_length: Option<usize>,
 
     /// Writes a page with plots, too.
     #[arg(long, value_name = "FILE")]
@@ -133,11 +140,11 @@ pub(crate) struct TrainArgs {
     pub(crate) resume: Option<PathBuf>,
 
     /// With --resume: goes on although the recipe has changed, and writes down how.
-    #[arg(long, requires = "resume")]
+    #[arg(long, requires = "resume", conflicts_with_all = ["out", "dataset", "on_error", "vectors"])]
     pub(crate) force: bool,
 
     /// With --resume: the checkpoint to go on from, by its name below RUN/checkpoints; those after it are removed.
-    #[arg(long, value_name = "NAME", requires = "resume")]
+    #[arg(long, value_name = "NAME", requires = "resume", conflicts_with_all = ["out", "dataset", "on_error", "vectors"])]
     pub(crate) checkpoint: Option<String>,
 
     /// Prints the outcome as one line of JSON.

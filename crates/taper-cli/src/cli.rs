@@ -1,6 +1,5 @@
 //! The command line, as `--help` shows it.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -37,9 +36,19 @@ pub(crate) struct Args {
     #[arg(long, global = true, env = "TAPER_DATA", default_value = "data", value_name = "DIR")]
     pub(crate) data: PathBuf,
 
-    /// Threads to compute with; the results do not depend on it. [default: one a core]
-    #[arg(long, global = true, value_name = "N")]
-    pub(crate) threads: Option<NonZeroUsize>,
+    /// Threads to compute with, at most 1024; the results do not depend on it. [default: one a core]
+    #[arg(long, global = true, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<usize>,
+}
+
+/// More than the largest machines have cores; each thread costs a stack, and each piece of work a look at all of them.
+const MAX_THREADS: usize = 1024;
+
+fn threads(word: &str) -> Result<usize, String> {
+    match word.parse() {
+        Ok(count) if (1..=MAX_THREADS).contains(&count) => Ok(count),
+        _ => Err(format!("expected a whole number from 1 to {MAX_THREADS}")),
+    }
 }
 
 #[derive(Debug, Subcommand)]

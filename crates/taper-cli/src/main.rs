@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     let console = Console::new(args.quiet);
     if let Some(threads) = args.threads {
         // It fails only if the pool exists already, and nothing has used it yet.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
     let result = match args.command {
         Command::Prepare(command) => commands::prepare::run(&command, &args.data, &console),
@@ -58,6 +58,9 @@ fn main() -> ExitCode {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.root_cause().downcast_ref::<std::io::Error>();
-    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    let root = error.root_cause();
+    // What writes JSON tells the kind of its error, and no cause.
+    let json = root.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+    let io = root.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    json.or(io) == Some(std::io::ErrorKind::BrokenPipe)
 }

@@ -53,7 +53,9 @@ pub use record::Record;
 pub use reject::{Rejected, RejectedWriter};
 pub use repository::{HubDataset, HubSelection};
 pub use schema::corpus_schema;
-pub use settings::{ColumnSettings, DialectSettings, Format, Limits, OnError, SourceSettings};
+pub use settings::{
+    ColumnSettings, DialectSettings, Format, Limits, OnError, SourceSettings, check_names,
+};
 pub use source::{AclImdbArchive, AclImdbFolder, FileSource, HubLayout, Reject, Source, Visit};
 pub use split::{Chooser, HoldOut, SplitBy};
 pub use texts::{Text, Texts};

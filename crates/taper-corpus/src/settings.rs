@@ -99,7 +99,7 @@ pub struct SourceSettings {
 
 impl SourceSettings {
     /// # Errors
-    /// A delimiter or quote that is not one ASCII character, or both the same; a class name twice.
+    /// A delimiter or quote that is not one ASCII character, or both the same; a class name that is empty or there twice.
     pub(crate) fn check(&self) -> Result<()> {
         let fail = |key: &'static str, problem: String| Err(Error::Settings { key, problem });
         let special = |c: char| !c.is_ascii() || matches!(c, '\n' | '\r' | '\0');
@@ -118,10 +118,23 @@ impl SourceSettings {
                 "it is blank, and labels hold blanks; `|` is usual".to_owned(),
             );
         }
-        let names = &self.label_names;
-        if let Some(twice) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
-            return fail("label_names", format!("`{}` stands there twice", names[twice]));
-        }
-        Ok(())
+        check_names(&self.label_names)
+            .map_err(|problem| Error::Settings { key: "label_names", problem })
     }
+}
+
+/// Whether these can be the names of classes.
+///
+/// # Errors
+/// One that is blank or stands there twice, in words that follow the names' key.
+pub fn check_names(names: &[String]) -> Result<(), String> {
+    for (at, name) in names.iter().enumerate() {
+        if name.trim().is_empty() {
+            return Err(format!("name {} of {} is empty; each class has one", at + 1, names.len()));
+        }
+        if names[..at].contains(name) {
+            return Err(format!("`{name}` stands there twice"));
+        }
+    }
+    Ok(())
 }

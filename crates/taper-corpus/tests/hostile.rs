@@ -468,6 +468,12 @@ fn settings_that_cannot_be() {
     let settings = SourceSettings { label_names, ..SourceSettings::default() };
     let message = Source::open_with(&path, &settings).unwrap_err().to_string();
     assert!(message.contains("`label_names`") && message.contains("twice"), "{message}");
+    for blank in ["", " \t"] {
+        let label_names = ["pos", "neg", blank].map(str::to_owned).to_vec();
+        let settings = SourceSettings { label_names, ..SourceSettings::default() };
+        let message = Source::open_with(&path, &settings).unwrap_err().to_string();
+        assert!(message.contains("`label_names`") && message.contains("3 of 3"), "{message}");
+    }
     let mut settings = SourceSettings::default();
     settings.dialect.delimiter = Some('\u{e9}');
     assert!(Source::open_with(&path, &settings).is_err());

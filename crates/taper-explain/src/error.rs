@@ -28,8 +28,8 @@ pub enum Error {
     /// Integration over no points at all.
     #[error("integrated gradients over 0 steps; at least 1 is needed")]
     NoSteps,
-    /// An experiment of no size.
-    #[error("{what} is {found}; at least {least} is needed")]
+    /// An experiment of no size, or of one that no machine gets to the end of.
+    #[error("{what} is {found}; it is at least {least} and at most {most}")]
     Setting {
         /// Which setting.
         what: &'static str,
@@ -37,6 +37,8 @@ pub enum Error {
         found: usize,
         /// The least that makes sense.
         least: usize,
+        /// The most that is tried.
+        most: usize,
     },
     /// An experiment that would not move, or not by numbers.
     #[error("the learning rate is {found}; a number above 0 is needed")]

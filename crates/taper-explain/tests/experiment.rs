@@ -53,16 +53,21 @@ fn the_same_seed_gives_the_same_numbers_and_another_does_not() {
 }
 
 #[test]
-fn an_experiment_of_no_size_is_refused() {
+fn an_experiment_of_no_size_or_without_end_is_refused() {
     for settings in [
         Settings { length: 1, ..Settings::default() },
         Settings { hidden_size: 0, ..Settings::default() },
         Settings { steps: 0, ..Settings::default() },
         Settings { every: 0, ..Settings::default() },
+        Settings { length: 99_999_999, ..Settings::default() },
+        Settings { hidden_size: 99_999_999, ..Settings::default() },
+        Settings { steps: usize::MAX, ..Settings::default() },
+        Settings { every: usize::MAX, ..Settings::default() },
     ] {
         let error = compare_cells(&settings, &mut |_, _, _| ()).unwrap_err();
         assert!(matches!(error, Error::Setting { .. }), "{error}");
         assert!(error.to_string().contains("at least"), "{error}");
+        assert!(error.to_string().contains("at most"), "{error}");
     }
     for learning_rate in [0.0, -0.1, f64::NAN, f64::INFINITY] {
         let settings = Settings { learning_rate, ..Settings::default() };

@@ -48,10 +48,12 @@ pub struct ImportOptions {
 /// difference: the probabilities are the same. With `multi_label` there are as many logits as labels.
 ///
 /// # Errors
-/// Tensors that are no such classifier, by name with the shape found and the shape expected; a tokenizer of another size;
+/// Class names that are empty or there twice; tensors that are no such classifier, by name with the shape found and the shape expected; a tokenizer of another size;
 /// a folder that holds files already.
 pub fn import(options: &ImportOptions, out: &Path) -> Result<ModelConfig> {
     let path = &options.weights;
+    taper_corpus::check_names(&options.class_names)
+        .map_err(|problem| Error::run(path, format!("the classes' names: {problem}")))?;
     let mut tensors = weights::load(path)?;
     for (old, new) in &options.renames {
         recognise::rename(&mut tensors, old, new).map_err(|problem| Error::run(path, problem))?;

@@ -261,6 +261,7 @@ impl Model {
         embeddings: Option<Embeddings>,
         device: &Device,
     ) -> Result<Self> {
+        Self::check_device(recipe, device)?;
         let mut classifier = config.classifier();
         classifier.lstm.precision = match recipe.train.precision {
             recipe::Precision::F32 => Precision::F32,
@@ -271,6 +272,18 @@ impl Model {
             recipe::Activations::Recompute => Activations::Recompute,
         };
         Self::build(config, &classifier, recipe.seed, embeddings, device)
+    }
+
+    /// Whether a recipe can be trained on a device: before a run's folder is made.
+    ///
+    /// # Errors
+    /// bf16 on the CPU.
+    pub fn check_device(recipe: &Recipe, device: &Device) -> Result<()> {
+        if recipe.train.precision == recipe::Precision::Bf16 && device.is_cpu() {
+            let message = "`train.precision` is \"bf16\", which needs a CUDA device; on the CPU it is \"f32\"";
+            return Err(Error::RecipeConflict { message: message.into() });
+        }
+        Ok(())
     }
 
     fn build(

@@ -15,11 +15,10 @@ use crate::console::{Console, harmless, thousands};
 
 pub(crate) fn run(args: &DoctorArgs, data: &Path, console: &Console) -> Result<ExitCode> {
     let prepared = Prepared::open(&args.prepared)?;
-    let max_length = args.max_length.map(std::num::NonZero::get);
-    let mut diagnosis = examine(&prepared, max_length)?;
+    let mut diagnosis = examine(&prepared, args.max_length)?;
     let fixed = args.fix && diagnosis.leaking_rows > 0;
     if fixed {
-        diagnosis = examine(&fix(prepared, data, console)?, max_length)?;
+        diagnosis = examine(&fix(prepared, data, console)?, args.max_length)?;
     } else if args.fix {
         console.say(None, "nothing leaks; the data stay as they are");
     }

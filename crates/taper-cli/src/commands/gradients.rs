@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use taper_explain::{CHOICES, Contestant, JUDGED, Settings, compare_cells};
-use taper_train::cell_plots;
+use taper_train::{AtomicFile, cell_plots};
 
 use super::train::plain_table;
 use crate::console::Console;
@@ -55,17 +55,24 @@ pub(crate) fn run(args: &GradientsArgs, console: &Console) -> Result<ExitCode> {
         every: (args.steps / 6).max(1),
         learning_rate: args.learning_rate,
     };
+    settings.check()?;
+    if let Some(folder) = &args.out {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        // Whether it can be written to shows before the training; dropped, it leaves nothing behind.
+        drop(AtomicFile::create(&folder.join("plots"))?);
+    }
     let found = compare_cells(&settings, &mut |cell, step, share| {
         let message = format!("{}: step {step}, {:.1} % recalled", cell.name(), 100.0 * share);
         console.say(None, &message);
     })?;
     if let Some(folder) = &args.out {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         for (name, picture) in cell_plots(&found) {
             let path = folder.join(name);
-            std::fs::write(&path, picture)
+            let mut file = AtomicFile::create(&path)?;
+            file.write_all(picture.as_bytes())
                 .with_context(|| format!("cannot write {}", path.display()))?;
+            file.commit()?;
         }
     }
     let mut out = std::io::stdout().lock();

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use taper_train::recipe::{Padding, Pooling};
 use taper_train::{ImportOptions, Prepared, import};
 
+use crate::args::at_least_one;
 use crate::console::print;
 
 /// The weights, and what they do not say.
@@ -49,8 +50,8 @@ pub(crate) struct ImportArgs {
     padding: Padding,
 
     /// Longest text in tokens that it is to read. [default: texts are read whole]
-    #[arg(long, value_name = "N")]
-    max_length: Option<std::num::NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    max_length: Option<usize>,
 
     /// Renames a tensor, or all tensors of a module, as in `--rename sentiment.head=fc`.
     #[arg(long = "rename", value_name = "OLD=NEW", value_parser = renaming)]
@@ -102,7 +103,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode> {
         class_names,
         multi_label: args.multi_label
             || prepared.as_ref().is_some_and(|prepared| prepared.manifest().is_multi_label()),
-        max_length: args.max_length.map(std::num::NonZeroUsize::get),
+        max_length: args.max_length,
     };
     let config = import(&options, &args.out)?;
     let network = &config.model;

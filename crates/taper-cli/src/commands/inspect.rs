@@ -1,5 +1,6 @@
 //! `taper inspect`: a model seen from inside while it reads a text, or a whole split.
 
+mod input;
 mod split;
 
 use std::fmt::Write as _;
@@ -7,7 +8,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use taper_train::inspect::{
     Cut, InspectedText, InspectedToken, Inspection, Inspector, MAX_TOKENS, Method, Shares, Subject,
@@ -35,19 +36,23 @@ pub(crate) struct InspectArgs {
     run: PathBuf,
 
     /// Texts to inspect; the page shows two side by side.
-    #[arg(required_unless_present_any = ["row", "split"])]
+    #[arg(required_unless_present_any = ["input", "row", "split"])]
     text: Vec<String>,
+
+    /// A file whose whole content is one text to inspect, of 16 MiB at most; `-` is standard input.
+    #[arg(long, short, value_name = "FILE|-")]
+    input: Option<PathBuf>,
 
     /// A row of the run's prepared data, by its id or by its number from 0: `test:12`. May be given again.
     #[arg(long, value_name = "SPLIT:ID")]
     row: Vec<String>,
 
     /// Counts over a split of the run's prepared data what the gates do, by layer, direction and token.
-    #[arg(long, value_name = "SPLIT", conflicts_with_all = ["text", "row", "method", "html", "out"])]
+    #[arg(long, value_name = "SPLIT", conflicts_with_all = ["text", "input", "row", "method", "html", "out"])]
     split: Option<String>,
 
     /// With --split, tokens that were read less often are not listed (--json has all).
-    #[arg(long, value_name = "N", default_value_t = 20, requires = "split")]
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "split", conflicts_with_all = ["text", "input", "row"])]
     at_least: u64,
 
     /// How the prediction is shared out among the tokens. Occlusion takes time with the square of a text's length.
@@ -90,12 +95,19 @@ impl From<MethodName> for Method {
 }
 
 pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode> {
+    // Before the model is read: what the command line itself gets wrong.
+    if let (Some(html), Some(out)) = (&args.html, &args.out) {
+        let same = std::path::absolute(html)? == std::path::absolute(out)?;
+        ensure!(!same, "{}: --html and --out are one file; give two", out.display());
+    }
+    let input = args.input.as_deref().map(input::read).transpose()?;
     let inspector = Inspector::open(&args.run, &args.device.open()?)?;
     if let Some(name) = &args.split {
         let found = inspector.behaviour(&Run::open_prepared(&args.run)?, name)?;
         return split::show(&found, args.at_least, args.json);
     }
-    let mut subjects: Vec<Subject> = args.text.iter().cloned().map(Subject::from).collect();
+    let texts = args.text.iter().cloned().chain(input);
+    let mut subjects: Vec<Subject> = texts.map(Subject::from).collect();
     if !args.row.is_empty() {
         let prepared = Run::open_prepared(&args.run)?;
         for row in &args.row {

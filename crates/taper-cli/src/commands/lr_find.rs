@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use taper_train::{DeviceChoice, RatePoint, RateRange, find_rate};
+use taper_train::{DeviceChoice, Model, RatePoint, RateRange, find_rate};
 
 use super::prepare;
 use super::train::plain_table;
@@ -47,6 +47,7 @@ const SHOWN: usize = 20;
 pub(crate) fn run(args: &LrFindArgs, data: &Path, console: &Console) -> Result<ExitCode> {
     let device = args.device.open()?;
     let recipe = prepare::recipe(&args.choice)?;
+    Model::check_device(&recipe, &device)?;
     let prepared = prepare::run_stages(&args.choice, &recipe, data, console)?;
     let range = RateRange { from: args.from, to: args.to, steps: args.steps };
     let bar = console.bar(u64::from(args.steps), "{wide_bar} {pos}/{len} {msg}");

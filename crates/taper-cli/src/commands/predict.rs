@@ -20,7 +20,11 @@ pub(crate) struct PredictArgs {
     run: PathBuf,
 
     /// Texts to classify.
-    #[arg(conflicts_with = "input", required_unless_present = "input")]
+    // Said here: an argument that conflicts with one that is required waives the requirement.
+    #[arg(
+        conflicts_with_all = ["input", "input_format", "columns", "header", "id_column", "on_error", "output", "format", "no_text"],
+        required_unless_present = "input"
+    )]
     text: Vec<String>,
 
     /// A file of texts: a text a line, CSV, TSV, JSON lines or Parquet, also as .gz, .zst or .zip; `-` is standard input, a

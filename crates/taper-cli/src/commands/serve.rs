@@ -13,7 +13,7 @@ use taper_serve::{Limits, ModelSource, Options, Server};
 use taper_train::DeviceChoice;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::args::Numbers;
+use crate::args::{Numbers, at_least_one};
 use crate::console::Console;
 
 /// Serves trained models over HTTP: predictions, inspections, a page at `/`, metrics; `/openapi.json` describes it all.
@@ -58,31 +58,31 @@ pub(crate) struct ServeArgs {
 #[command(next_help_heading = "Limits")]
 struct Bounds {
     /// Bytes of a request's body.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().body_bytes)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().body_bytes, value_parser = at_least_one)]
     max_body_bytes: usize,
 
     /// Texts of a request.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().texts)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().texts, value_parser = at_least_one)]
     max_texts: usize,
 
     /// Bytes of a text.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().text_bytes)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().text_bytes, value_parser = at_least_one)]
     max_text_bytes: usize,
 
     /// Connections held at a time.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections, value_parser = at_least_one)]
     max_connections: usize,
 
     /// Requests in hand at a time; more are refused with 503.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().requests)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().requests, value_parser = at_least_one)]
     max_requests: usize,
 
     /// Texts a model has in hand at a time; more are refused with 503.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().queue_texts)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().queue_texts, value_parser = at_least_one)]
     max_queue: usize,
 
     /// Texts that are read together.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().batch_texts)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().batch_texts, value_parser = at_least_one)]
     batch: usize,
 
     /// Milliseconds that a batch waits for more texts.

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &TrainArgs, data: &Path, console: &Console) -> Result<Ex
                 if Run::prepared_of(folder)?.vectors.is_none() {
                     console.say(None, UNKNOWN_VECTORS);
                 }
-                (resumed(folder, args)?, prepared)
+                (resumed(folder, args, &device)?, prepared)
             }
             // Whatever is wrong with the run itself is told first.
             Err(error) => return Err(Run::recipe_of(folder).err().unwrap_or(error).into()),
@@ -39,6 +39,7 @@ pub(crate) fn run(args: &TrainArgs, data: &Path, console: &Console) -> Result<Ex
         let recipe = prepare::recipe(&args.choice)?;
         let folder = args.out.clone().unwrap_or_else(|| free_folder(&args.choice));
         Run::check_free(&folder)?;
+        Model::check_device(&recipe, &device)?;
         let prepared = prepare::run_stages(&args.choice, &recipe, data, console)?;
         (Run::create(&folder, &recipe, &prepared)?, prepared)
     };
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &TrainArgs, data: &Path, console: &Console) -> Result<Ex
 }
 
 /// The run to go on with, by its own recipe or the one that the flags make of it.
-fn resumed(folder: &Path, args: &TrainArgs) -> Result<Run> {
+fn resumed(folder: &Path, args: &TrainArgs, device: &Device) -> Result<Run> {
     let overrides = &args.choice.overrides;
     let recipe = match &args.choice.recipe {
         Some(recipe) => Recipe::load(recipe, overrides)?,
@@ -82,6 +83,7 @@ fn resumed(folder: &Path, args: &TrainArgs) -> Result<Run> {
             Recipe::parse(&own, &folder.join("recipe.toml").to_string_lossy(), overrides)?
         }
     };
+    Model::check_device(&recipe, device)?;
     Ok(Run::open_changed(folder, &recipe, args.checkpoint.as_deref(), args.force)?)
 }
 

@@ -76,10 +76,16 @@ fn what_it_cannot_do_is_told() {
         let message = failure(&["gradients", &format!("--learning-rate={rate}")]);
         assert!(message.contains("the learning rate is"), "{message}");
     }
+    for (option, named) in [("--length", "the length"), ("--hidden-size", "the number of units")] {
+        let message = failure(&["gradients", option, "99999999"]);
+        assert!(message.contains(named) && message.contains("at most"), "{message}");
+    }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let out = file.join("plots");
     let arguments = [&TINY[..], &["--out", out.to_str().unwrap()]].concat();
-    assert!(failure(&arguments).contains("cannot make the folder"));
+    let message = failure(&arguments);
+    assert!(message.contains("cannot make the folder"), "{message}");
+    assert!(!message.contains("recalled"), "before any training: {message}");
 }

@@ -162,6 +162,25 @@ fn what_cannot_be_inspected_is_told_why() {
 }
 
 #[test]
+fn a_file_is_one_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("review.txt");
+    let text = "A lovely film.\n\nLovely actors, too.\n";
+    fs::write(&file, text).unwrap();
+    let read = |found: Value| found["texts"].clone();
+    let expected = read(json(&["inspect", trained(), text, "--json"]));
+    assert_eq!(expected.as_array().unwrap().len(), 1);
+    let path = file.to_str().unwrap();
+    assert_eq!(read(json(&["inspect", trained(), "--input", path, "--json"])), expected);
+    let mut command = taper();
+    command.args(["inspect", trained(), "-i", "-", "--json"]);
+    let output = command.stdin(fs::File::open(&file).unwrap()).output().unwrap();
+    assert_eq!(read(serde_json::from_slice(&output.stdout).unwrap()), expected);
+    fs::write(&file, b"caf\xe9").unwrap();
+    assert!(failure(&["inspect", trained(), "-i", path]).contains("UTF-8 from byte 4"));
+}
+
+#[test]
 fn a_split_is_counted_by_layer_direction_and_token() {
     let found = json(&["inspect", trained(), "--split", "test", "--json"]);
     assert_eq!(

@@ -44,13 +44,13 @@ impl CellKind {
 pub struct Settings {
     /// Decides parameters and sequences.
     pub seed: u64,
-    /// Units of each network; at least 1.
+    /// Units of each network; 1 to 256.
     pub hidden_size: usize,
-    /// Length of the sequences that are judged; they are trained on with lengths from 2 to this. At least 2.
+    /// Length of the sequences that are judged; they are trained on with lengths from 2 to this. 2 to 1,000.
     pub length: usize,
-    /// Steps of Adam; at least 1.
+    /// Steps of Adam; 1 to 1,000,000.
     pub steps: usize,
-    /// Steps between two judgements; at least 1.
+    /// Steps between two judgements; 1 to 1,000,000.
     pub every: usize,
     /// Step size of Adam; above 0.
     pub learning_rate: f64,
@@ -59,6 +59,35 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { seed: 1, hidden_size: 32, length: 120, steps: 3000, every: 500, learning_rate: 0.01 }
+    }
+}
+
+/// The largest experiment: at both bounds, the states that are gone back through take 1 to 2 GiB.
+const MOST_UNITS: usize = 256;
+const MOST_SYMBOLS: usize = 1_000;
+const MOST_STEPS: usize = 1_000_000;
+
+impl Settings {
+    /// Whether there is such an experiment; [`compare_cells`] looks, too.
+    ///
+    /// # Errors
+    /// A setting out of its bounds, or a learning rate that is none.
+    pub fn check(&self) -> Result<()> {
+        for (what, found, least, most) in [
+            ("the length of sequences", self.length, 2, MOST_SYMBOLS),
+            ("the number of units", self.hidden_size, 1, MOST_UNITS),
+            ("the number of steps", self.steps, 1, MOST_STEPS),
+            ("the number of steps between judgements", self.every, 1, MOST_STEPS),
+        ] {
+            if !(least..=most).contains(&found) {
+                return Err(Error::Setting { what, found, least, most });
+            }
+        }
+        let found = self.learning_rate;
+        if !found.is_finite() || found <= 0.0 {
+            return Err(Error::LearningRate { found });
+        }
+        Ok(())
     }
 }
 
@@ -97,25 +126,12 @@ pub struct Contestant {
 /// Runs it, one network after the other; `judged` is told of each judgement.
 ///
 /// # Errors
-/// Settings below their least values, or a learning rate that is none.
+/// As [`Settings::check`].
 pub fn compare_cells(
     settings: &Settings,
     judged: &mut dyn FnMut(CellKind, usize, f64),
 ) -> Result<Vec<Contestant>> {
-    for (what, found, least) in [
-        ("the length of sequences", settings.length, 2),
-        ("the number of units", settings.hidden_size, 1),
-        ("the number of steps", settings.steps, 1),
-        ("the number of steps between judgements", settings.every, 1),
-    ] {
-        if found < least {
-            return Err(Error::Setting { what, found, least });
-        }
-    }
-    let learning_rate = settings.learning_rate;
-    if !learning_rate.is_finite() || learning_rate <= 0.0 {
-        return Err(Error::LearningRate { found: learning_rate });
-    }
+    settings.check()?;
     CellKind::ALL.into_iter().map(|cell| contest(cell, settings, judged)).collect()
 }
 

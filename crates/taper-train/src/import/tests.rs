@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 
 use super::recognise::{Recognised, recognise, rename};
-use crate::recipe::Pooling;
+use super::{ImportOptions, import};
+use crate::recipe::{Padding, Pooling};
 
 type Tensors = BTreeMap<String, Tensor>;
 
@@ -109,6 +110,33 @@ fn what_is_no_such_classifier_is_named() {
     }
     let message = recognise(plain(), None, 2, false).unwrap_err();
     assert!(message.contains("--pooling"), "{message}");
+}
+
+#[test]
+fn names_of_classes_are_each_their_own_and_none_is_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("weights.safetensors");
+    // Four logits, so that only the names can be wrong.
+    let tensors = with(&[("out.weight", Some(&[4, 5])), ("out.bias", Some(&[4]))]);
+    candle_core::safetensors::save(&tensors.into_iter().collect(), &weights).unwrap();
+    for (names, part) in [
+        (["a", "b", "c", "a"], "`a` stands there twice"),
+        (["", "b", "c", "d"], "name 1 of 4 is empty"),
+        (["a", "b", "c", " "], "name 4 of 4 is empty"),
+    ] {
+        let options = ImportOptions {
+            weights: weights.clone(),
+            tokenizer: folder.path().join("tokenizer.json"),
+            renames: Vec::new(),
+            pooling: Some(Pooling::Last),
+            padding: Padding::Mask,
+            class_names: names.map(str::to_owned).to_vec(),
+            multi_label: false,
+            max_length: None,
+        };
+        let message = import(&options, &folder.path().join("out")).unwrap_err().to_string();
+        assert!(message.contains(part), "{message:?} lacks {part:?}");
+    }
 }
 
 #[test]
