@@ -26,8 +26,28 @@ impl AclImdbFolder {
         &self.root
     }
 
-    pub(super) fn looks_like_one(root: &Path) -> bool {
-        FOLDERS.iter().any(|folder| root.join(folder.set).join(folder.class).is_dir())
+    /// Whether most files in the folders of reviews are called as reviews are: others may call their classes `neg` and
+    /// `pos` too.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed.
+    pub(super) fn looks_like_one(root: &Path) -> Result<bool> {
+        let (mut reviews, mut others) = (0_u64, 0_u64);
+        for folder in FOLDERS {
+            let dir = root.join(folder.set).join(folder.class);
+            if !dir.is_dir() {
+                continue;
+            }
+            for entry in fs::read_dir(&dir).map_err(Error::io("list", &dir))? {
+                let name = entry.map_err(Error::io("list", &dir))?.file_name();
+                match review_id(&name.to_string_lossy(), || Place::file(&dir)) {
+                    Ok(Some(_)) => reviews += 1,
+                    Ok(None) => {}
+                    Err(_) => others += 1,
+                }
+            }
+        }
+        Ok(reviews > others)
     }
 
     pub(super) fn for_each(&self, visit: &mut Visit<'_>) -> Result<()> {
