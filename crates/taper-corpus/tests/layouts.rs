@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use taper_corpus::Source;
+use taper_corpus::{Source, SourceSettings, Texts};
 
 type Files<'a> = &'a [(&'a str, &'a str)];
 
@@ -61,4 +61,24 @@ fn names_of_reviews_are_imdbs_where_most_are_such() {
         [("train/neg/a.txt", "bad"), ("train/pos/0_9.txt", "good"), ("train/pos/b.txt", "fine")];
     let rows = read_files(&mostly_others).unwrap();
     assert_eq!(rows, ["train bad neg", "train good pos", "train fine pos"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_pipe_is_refused_and_not_waited_for() {
+    use std::process::Command;
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &[("set/train/neg/1.txt", "bad"), ("set/train/pos/1.txt", "good")]);
+    let pipes = ["pipe", "pipe.csv", "pipe.zip", "pipe.parquet", "set/train/pos/2.txt"];
+    for name in pipes {
+        let path = dir.path().join(name);
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let opened = if name.starts_with("set") { dir.path().join("set") } else { path.clone() };
+        let told = |message: String| {
+            assert!(message.contains(path.to_str().unwrap()), "{message}");
+            assert!(message.contains("not a regular file"), "{message}");
+        };
+        told(read(&opened).unwrap_err());
+        told(Texts::open(&path, &SourceSettings::default()).unwrap_err().to_string());
+    }
 }

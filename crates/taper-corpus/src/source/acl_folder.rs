@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Place, Result};
+use crate::input::regular;
 use crate::source::acl_imdb::{FOLDERS, Folder, MOST_BYTES, Movies, SETS, Tally, review_id};
 use crate::source::{Visit, list};
 
@@ -98,6 +99,7 @@ impl AclImdbFolder {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
+    regular(path)?;
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
