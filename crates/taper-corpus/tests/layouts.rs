@@ -2,9 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use taper_corpus::{Source, SourceSettings, Texts};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 type Files<'a> = &'a [(&'a str, &'a str)];
 
@@ -61,6 +66,41 @@ fn names_of_reviews_are_imdbs_where_most_are_such() {
         [("train/neg/a.txt", "bad"), ("train/pos/0_9.txt", "good"), ("train/pos/b.txt", "fine")];
     let rows = read_files(&mostly_others).unwrap();
     assert_eq!(rows, ["train bad neg", "train good pos", "train fine pos"]);
+}
+
+#[test]
+fn a_folder_per_class_in_an_archive_is_to_be_unpacked() {
+    let classes: [Files<'_>; 3] = [
+        &[("train/neg/1.txt", "bad"), ("train/pos/1.txt", "good")],
+        &[("set/neg/1.txt", "bad"), ("set/pos/1.txt", "good"), ("set/README.md", "?")],
+        &[("train/ham/1", "hello"), ("train/spam/1", "buy")],
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    for (at, files) in classes.into_iter().enumerate() {
+        let (mut zip, mut tar) = (
+            ZipWriter::new(fs::File::create(dir.path().join(format!("{at}.zip"))).unwrap()),
+            tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast())),
+        );
+        let mut plain = tar::Builder::new(Vec::new());
+        for (name, text) in files {
+            zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(text.as_bytes()).unwrap();
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            header.set_mode(0o644);
+            tar.append_data(&mut header.clone(), name, text.as_bytes()).unwrap();
+            plain.append_data(&mut header, name, text.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap();
+        let packed = tar.into_inner().unwrap().finish().unwrap();
+        fs::write(dir.path().join(format!("{at}.tar.gz")), packed).unwrap();
+        fs::write(dir.path().join(format!("{at}.tar")), plain.into_inner().unwrap()).unwrap();
+        for name in [format!("{at}.zip"), format!("{at}.tar.gz"), format!("{at}.tar")] {
+            let message = read(&dir.path().join(&name)).unwrap_err();
+            let parts = [name.as_str(), "a folder per class", "unpack it"];
+            assert!(parts.iter().all(|part| message.contains(part)), "{name}: {message}");
+        }
+    }
 }
 
 #[test]

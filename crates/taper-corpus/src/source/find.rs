@@ -5,13 +5,14 @@
 //! a glob                  its files, as below
 //! a folder of files       by a word in each name: train | test | validation, valid, val, dev |
 //!                         unsupervised, unsup, unlabelled, unlabeled. Where some names have such a word,
-//!                         the others are passed over; where none has, all are `train`
+//!                         the others are passed over (but TREC_10.label beside a train file of TREC, which is
+//!                         `test`); where none has, all are `train`
 //! a zip archive           as a folder of files; a word may stand in a member's folder too; a single member is
 //!                         data whatever it is called; ARCHIVE/MEMBER is that member, and may be a glob
 //! a folder of folders     with such words as names: splits, of files or of classes; else classes
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -137,6 +138,19 @@ fn split_of_member(archive: &Path, member: &Path) -> Option<&'static str> {
     split_in(inner).or_else(|| inner.iter().find_map(|part| split_in(Path::new(part))))
 }
 
+/// Whether an archive has no tables, but texts in two folders or more of which neither name nor folder tells a split.
+fn holds_class_folders(archive: &Path, members: &[PathBuf]) -> bool {
+    let class = |member: &PathBuf| {
+        let inner = in_archive(archive, member);
+        let is_text = ["txt", "text", ""].contains(&extension(inner).as_str());
+        let folder = inner.parent().filter(|folder| folder.file_name().is_some())?;
+        let told = split_in(inner).or_else(|| split_in(folder)).is_some();
+        (is_text && !told).then(|| folder.to_owned())
+    };
+    let classes: BTreeSet<PathBuf> = members.iter().filter_map(class).collect();
+    classes.len() > 1 && !members.iter().any(|member| is_data(member))
+}
+
 /// The members of an archive that are data.
 fn zip(path: &Path) -> Result<Found> {
     let members = archive::members(path)?;
@@ -144,6 +158,12 @@ fn zip(path: &Path) -> Result<Found> {
         return Ok(Found { files: vec![(None, only.clone())], ..Found::default() });
     }
     let split = |member: &Path| split_of_member(path, member);
+    if holds_class_folders(path, &members) {
+        return Err(Error::Malformed {
+            place: Place::file(path),
+            problem: archive::CLASS_FOLDERS.to_owned(),
+        });
+    }
     let (data, rest): (Vec<PathBuf>, Vec<PathBuf>) =
         members.into_iter().partition(|member| is_data(member) || is_text(member, split(member)));
     if data.is_empty() {
