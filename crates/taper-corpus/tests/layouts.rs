@@ -69,6 +69,20 @@ fn names_of_reviews_are_imdbs_where_most_are_such() {
 }
 
 #[test]
+fn trecs_own_file_names_are_train_and_test() {
+    let train = ("train_5500.label", "DESC:manner How ?\nENTY:cremat What ?\n");
+    let test = ("TREC_10.label", "DESC:def Why ?\n");
+    let rows = ["train How ? DESC", "train What ? ENTY", "test Why ? DESC"];
+    assert_eq!(read_files(&[train, test]).unwrap(), rows);
+    // Another name for the test split comes first; and a name alone is no split.
+    let named = ("test.label", "ENTY:food Who ?\n");
+    assert_eq!(read_files(&[train, test, named]).unwrap()[2..], ["test Who ? ENTY"]);
+    assert_eq!(read_files(&[test]).unwrap(), ["train Why ? DESC"]);
+    let tables = [("train.csv", "text,label\na,x\nb,y\n"), ("TREC_10.label", test.1)];
+    assert_eq!(read_files(&tables).unwrap().len(), 2);
+}
+
+#[test]
 fn a_folder_per_class_in_an_archive_is_to_be_unpacked() {
     let classes: [Files<'_>; 3] = [
         &[("train/neg/1.txt", "bad"), ("train/pos/1.txt", "good")],

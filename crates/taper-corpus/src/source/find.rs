@@ -207,8 +207,26 @@ fn by_name(files: Vec<PathBuf>) -> Found {
     by_split(files.into_iter().map(|path| (split_in(&path), path)).collect())
 }
 
+/// TREC's test file tells its split by the train file beside it: `train_5500.label`, `TREC_10.label`.
+fn name_trecs_test(files: &mut [(Option<&'static str>, PathBuf)]) {
+    let is_trec = |path: &Path| extension(path) == "label";
+    let has = |wanted, trec: bool| {
+        files.iter().any(|(split, path)| *split == Some(wanted) && (!trec || is_trec(path)))
+    };
+    if !has("train", true) || has("test", false) {
+        return;
+    }
+    for (split, path) in files {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        if split.is_none() && is_trec(path) && name.starts_with("trec_10.") {
+            *split = Some("test");
+        }
+    }
+}
+
 /// Where some names tell a split, those that tell none are passed over.
-fn by_split(files: Vec<(Option<&'static str>, PathBuf)>) -> Found {
+fn by_split(mut files: Vec<(Option<&'static str>, PathBuf)>) -> Found {
+    name_trecs_test(&mut files);
     let mut found = Found::default();
     if files.iter().all(|(split, _)| split.is_none()) {
         found.files = files.into_iter().map(|(_, path)| (None, path)).collect();
