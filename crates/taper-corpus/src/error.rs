@@ -99,6 +99,17 @@ pub enum Error {
         place: Place,
     },
 
+    /// A pipe, a device or a socket, which cannot be opened once more where it ended.
+    #[error(
+        "{} is not a regular file but a pipe, a device or a socket, and files are read more than once; save it to a file \
+         first",
+        path.display()
+    )]
+    NotRegular {
+        /// What was opened.
+        path: PathBuf,
+    },
+
     /// A well-formed source that holds nothing.
     #[error("{place} has no rows{}", split.as_ref().map(|s| format!(" in the split `{s}`")).unwrap_or_default())]
     NoRows {

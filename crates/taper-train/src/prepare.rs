@@ -147,6 +147,8 @@ impl Preparation<'_> {
                 manifest.splits = outcome.splits;
                 manifest.rejected = outcome.rejected;
             })?;
+        } else if let Texts::Open(source, _) = &texts {
+            self.workspace.set_source(source.describe());
         }
         // Kept stages too: the recipe may ask for a split that the one before did not.
         corpus::check(self.recipe, &self.workspace.manifest().splits)

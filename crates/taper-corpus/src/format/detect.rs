@@ -117,6 +117,11 @@ fn format_of(
         let found = "a zip archive; open it by itself, or name its file as in `FILE.zip/train.csv`";
         return Err(not_one(path, found));
     }
+    if sample.get(257..262) == Some(b"ustar") {
+        let found = "a tar archive; only aclImdb's own .tar.gz is read packed. Other files, such as a folder per class: \
+                     unpack it";
+        return Err(not_one(path, found));
+    }
     if start.starts_with(fasttext::PREFIX.as_bytes()) {
         return Ok(Format::FastText);
     }

@@ -20,8 +20,14 @@ const MOST: usize = 10_000;
 /// What a zip file begins with (an empty one otherwise, which has nothing to read).
 pub(crate) const MARK: &[u8] = b"PK\x03\x04";
 
+/// Why an archive of them is refused.
+pub(crate) const CLASS_FOLDERS: &str = "a folder per class is not read from an archive: unpack it";
+
 /// Whether a path is a file that begins as zip files do.
 pub(crate) fn is_zip(path: &Path) -> bool {
+    if !path.is_file() {
+        return false;
+    }
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(4).read_to_end(&mut start));
     read.is_ok() && start == MARK

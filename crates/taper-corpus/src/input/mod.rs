@@ -11,7 +11,7 @@
 pub(crate) mod archive;
 mod frame;
 
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
@@ -49,15 +49,15 @@ pub(crate) struct Input {
 
 impl Input {
     /// # Errors
-    /// An empty file; UTF-16, by its byte-order mark.
+    /// An empty file; a pipe; UTF-16, by its byte-order mark.
     pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Self> {
         if let Some((archive, member)) = archive::within(path) {
             let member = archive::open(&archive, &member)?;
             let most = member.packed.saturating_mul(limits.expansion);
             return Self::unpacked(path, Packing::Member, member.content, most);
         }
+        let size = regular(path)?.len();
         let file = File::open(path).map_err(Error::io("open", path))?;
-        let size = file.metadata().map_err(Error::io("open", path))?.len();
         let most = size.saturating_mul(limits.expansion);
         Self::unpacked(path, Packing::Plain, Box::new(file), most)
     }
@@ -152,6 +152,18 @@ impl Input {
         }
         Error::Damaged { place, source: error }
     }
+}
+
+/// Looks at a file before it is opened: opening a pipe waits for whoever writes to it.
+///
+/// # Errors
+/// What is neither a file nor a folder.
+pub(crate) fn regular(path: &Path) -> Result<Metadata> {
+    let found = fs::metadata(path).map_err(Error::io("open", path))?;
+    if found.is_file() || found.is_dir() {
+        return Ok(found);
+    }
+    Err(Error::NotRegular { path: path.to_owned() })
 }
 
 /// Counts what a decompressor gives, and stops it.

@@ -9,6 +9,7 @@ use flate2::read::MultiGzDecoder;
 use tar::{Archive, EntryType};
 
 use crate::error::{Error, Place, Result};
+use crate::input::archive;
 use crate::source::Visit;
 use crate::source::acl_imdb::{FOLDERS, Folder, MOST_BYTES, Movies, SETS, Tally, review_id};
 
@@ -71,7 +72,7 @@ impl AclImdbArchive {
         let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
         let mut archive =
             Archive::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file)));
-        let mut last = String::new();
+        let (mut last, mut reviews) = (String::new(), false);
         let start = archive.entries().map_err(|error| self.damaged(&last, error))?;
         for entry in start {
             let mut entry = entry.map_err(|error| self.damaged(&last, error))?;
@@ -87,7 +88,11 @@ impl AclImdbArchive {
             if last.starts_with('/') || last.split('/').any(|part| part == "..") {
                 return Err(self.hostile(&last, "a path that leads out of the archive"));
             }
-            let member = self.classify(&last)?;
+            let member = match self.classify(&last) {
+                Err(_) if !reviews => return Err(self.not_imdbs()),
+                member => member?,
+            };
+            reviews |= matches!(member, Member::Review(..));
             if !matches!(member, Member::Other) && entry.size() > MOST_BYTES {
                 let place = Place::member(&self.path, &last);
                 return Err(Error::too_long(place, MOST_BYTES as usize));
@@ -98,7 +103,8 @@ impl AclImdbArchive {
         }
         io::copy(&mut archive.into_inner(), &mut io::sink())
             .map_err(|error| self.damaged(&last, error))?;
-        Ok(())
+        // One that holds nothing is told as such.
+        if reviews || last.is_empty() { Ok(()) } else { Err(self.not_imdbs()) }
     }
 
     /// `aclImdb/train/pos/0_9.txt`, with or without the first part.
@@ -126,6 +132,12 @@ impl AclImdbArchive {
         let mut bytes = Vec::new();
         content.read_to_end(&mut bytes).map_err(|error| self.damaged(name, error))?;
         Ok(bytes)
+    }
+
+    fn not_imdbs(&self) -> Error {
+        let problem =
+            format!("is a tar archive without aclImdb's reviews; {}", archive::CLASS_FOLDERS);
+        Error::Malformed { place: Place::file(&self.path), problem }
     }
 
     fn hostile(&self, member: &str, what: &str) -> Error {

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Place, Result};
+use crate::input::regular;
 use crate::source::acl_imdb::{FOLDERS, Folder, MOST_BYTES, Movies, SETS, Tally, review_id};
 use crate::source::{Visit, list};
 
@@ -26,8 +27,28 @@ impl AclImdbFolder {
         &self.root
     }
 
-    pub(super) fn looks_like_one(root: &Path) -> bool {
-        FOLDERS.iter().any(|folder| root.join(folder.set).join(folder.class).is_dir())
+    /// Whether most files in the folders of reviews are called as reviews are: others may call their classes `neg` and
+    /// `pos` too.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed.
+    pub(super) fn looks_like_one(root: &Path) -> Result<bool> {
+        let (mut reviews, mut others) = (0_u64, 0_u64);
+        for folder in FOLDERS {
+            let dir = root.join(folder.set).join(folder.class);
+            if !dir.is_dir() {
+                continue;
+            }
+            for entry in fs::read_dir(&dir).map_err(Error::io("list", &dir))? {
+                let name = entry.map_err(Error::io("list", &dir))?.file_name();
+                match review_id(&name.to_string_lossy(), || Place::file(&dir)) {
+                    Ok(Some(_)) => reviews += 1,
+                    Ok(None) => {}
+                    Err(_) => others += 1,
+                }
+            }
+        }
+        Ok(reviews > others)
     }
 
     pub(super) fn for_each(&self, visit: &mut Visit<'_>) -> Result<()> {
@@ -78,6 +99,7 @@ impl AclImdbFolder {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
+    regular(path)?;
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))

@@ -5,13 +5,14 @@
 //! a glob                  its files, as below
 //! a folder of files       by a word in each name: train | test | validation, valid, val, dev |
 //!                         unsupervised, unsup, unlabelled, unlabeled. Where some names have such a word,
-//!                         the others are passed over; where none has, all are `train`
+//!                         the others are passed over (but TREC_10.label beside a train file of TREC, which is
+//!                         `test`); where none has, all are `train`
 //! a zip archive           as a folder of files; a word may stand in a member's folder too; a single member is
 //!                         data whatever it is called; ARCHIVE/MEMBER is that member, and may be a glob
 //! a folder of folders     with such words as names: splits, of files or of classes; else classes
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -137,6 +138,19 @@ fn split_of_member(archive: &Path, member: &Path) -> Option<&'static str> {
     split_in(inner).or_else(|| inner.iter().find_map(|part| split_in(Path::new(part))))
 }
 
+/// Whether an archive has no tables, but texts in two folders or more of which neither name nor folder tells a split.
+fn holds_class_folders(archive: &Path, members: &[PathBuf]) -> bool {
+    let class = |member: &PathBuf| {
+        let inner = in_archive(archive, member);
+        let is_text = ["txt", "text", ""].contains(&extension(inner).as_str());
+        let folder = inner.parent().filter(|folder| folder.file_name().is_some())?;
+        let told = split_in(inner).or_else(|| split_in(folder)).is_some();
+        (is_text && !told).then(|| folder.to_owned())
+    };
+    let classes: BTreeSet<PathBuf> = members.iter().filter_map(class).collect();
+    classes.len() > 1 && !members.iter().any(|member| is_data(member))
+}
+
 /// The members of an archive that are data.
 fn zip(path: &Path) -> Result<Found> {
     let members = archive::members(path)?;
@@ -144,6 +158,12 @@ fn zip(path: &Path) -> Result<Found> {
         return Ok(Found { files: vec![(None, only.clone())], ..Found::default() });
     }
     let split = |member: &Path| split_of_member(path, member);
+    if holds_class_folders(path, &members) {
+        return Err(Error::Malformed {
+            place: Place::file(path),
+            problem: archive::CLASS_FOLDERS.to_owned(),
+        });
+    }
     let (data, rest): (Vec<PathBuf>, Vec<PathBuf>) =
         members.into_iter().partition(|member| is_data(member) || is_text(member, split(member)));
     if data.is_empty() {
@@ -187,8 +207,26 @@ fn by_name(files: Vec<PathBuf>) -> Found {
     by_split(files.into_iter().map(|path| (split_in(&path), path)).collect())
 }
 
+/// TREC's test file tells its split by the train file beside it: `train_5500.label`, `TREC_10.label`.
+fn name_trecs_test(files: &mut [(Option<&'static str>, PathBuf)]) {
+    let is_trec = |path: &Path| extension(path) == "label";
+    let has = |wanted, trec: bool| {
+        files.iter().any(|(split, path)| *split == Some(wanted) && (!trec || is_trec(path)))
+    };
+    if !has("train", true) || has("test", false) {
+        return;
+    }
+    for (split, path) in files {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        if split.is_none() && is_trec(path) && name.starts_with("trec_10.") {
+            *split = Some("test");
+        }
+    }
+}
+
 /// Where some names tell a split, those that tell none are passed over.
-fn by_split(files: Vec<(Option<&'static str>, PathBuf)>) -> Found {
+fn by_split(mut files: Vec<(Option<&'static str>, PathBuf)>) -> Found {
+    name_trecs_test(&mut files);
     let mut found = Found::default();
     if files.iter().all(|(split, _)| split.is_none()) {
         found.files = files.into_iter().map(|(_, path)| (None, path)).collect();

@@ -229,7 +229,7 @@ fn open_folder(dir: &Path, settings: &SourceSettings, told: bool) -> Result<Sour
         return open_shards(dir, sets, settings, told);
     }
     for root in [dir.to_owned(), dir.join("aclImdb")] {
-        if AclImdbFolder::looks_like_one(&root) {
+        if AclImdbFolder::looks_like_one(&root)? {
             not_told(told, "an aclImdb folder")?;
             return Ok(Source::AclImdbFolder(AclImdbFolder::new(&root)));
         }

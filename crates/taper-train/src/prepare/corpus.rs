@@ -5,7 +5,7 @@ use std::path::Path;
 
 use taper_corpus::{
     Chooser, ContentFingerprint, CorpusWriter, HoldOut, Record, RejectedWriter, Source, SplitBy,
-    SplitSummary,
+    SplitSummary, UNSUPERVISED,
 };
 
 use super::PrepareEvent;
@@ -100,8 +100,15 @@ pub(super) fn check(recipe: &Recipe, splits: &BTreeMap<String, SplitManifest>) -
         |message: String| Err(Error::Dataset { dataset: recipe.data.dataset.clone(), message });
     let names: Vec<&str> = splits.keys().map(String::as_str).collect();
     let Some(train) = splits.get("train").filter(|train| train.rows > 0) else {
+        let hint = match names.as_slice() {
+            [UNSUPERVISED] => {
+                "; plain text has no labels. A table or other lines by such a name are read with, for example, \
+                 `--set data.format=csv` (or jsonl, fasttext, trec)"
+            }
+            _ => "",
+        };
         return fail(format!(
-            "no texts to train on: expected a split `train`; found {}",
+            "no texts to train on: expected a split `train`; found {}{hint}",
             names.join(", ")
         ));
     };

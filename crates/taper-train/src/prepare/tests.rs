@@ -289,12 +289,17 @@ fn the_same_rows_in_another_format_keep_every_stage() {
     assert!(plan.to_string().contains("columns  1 topic = label | 2 comment = text"), "{plan}");
     assert_eq!(prepared.manifest().class_names, ["art", "law", "sport"]);
     assert_eq!(prepared.manifest().splits["train"].labels, [10, 10, 10]);
+    assert!(prepared.manifest().source.starts_with("CSV"), "{}", prepared.manifest().source);
     let before = fingerprints(&prepared);
     drop(prepared);
     let (prepared, events) = room.prepare_as("rows.jsonl", "prepared").unwrap();
     assert_eq!(started(&events), []);
     assert_eq!(fingerprints(&prepared), before);
+    assert_eq!(prepared.manifest().source, "JSON lines");
     drop(prepared);
+    // What is shown later is what was written.
+    let source = Prepared::open(&room.at("prepared")).unwrap().manifest().source.clone();
+    assert_eq!(source, "JSON lines");
 
     // Other names for the classes are another data set, and so is another column.
     room.recipe.data.label_names = ["sport", "law", "art"].map(str::to_owned).to_vec();
@@ -536,6 +541,20 @@ fn one_class_is_not_a_training_set() {
     writer.finish().unwrap();
     let message = room.prepare_as("neg only", "prepared").unwrap_err().to_string();
     assert!(message.contains("fewer than two classes"), "{message}");
+}
+
+#[test]
+fn a_table_taken_for_plain_text_is_told_how_to_be_read() {
+    let mut room = Room::new();
+    for name in ["rows", "rows.txt"] {
+        write_csv(&room.at(name), &rows(None));
+        let message = room.prepare_as(name, "prepared").unwrap_err().to_string();
+        assert!(message.contains("found unsupervised"), "{message}");
+        assert!(message.contains("--set data.format=csv"), "{message}");
+    }
+    room.recipe.data.format = Some(crate::recipe::SourceFormat::Csv);
+    let (prepared, _) = room.prepare_as("rows", "prepared").unwrap();
+    assert_eq!(prepared.manifest().splits["train"].rows, 30);
 }
 
 #[test]

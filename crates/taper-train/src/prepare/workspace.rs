@@ -50,6 +50,11 @@ impl Workspace {
         self.manifest.hub = hub;
     }
 
+    /// Notes what the texts were read from this time, where their stage is kept: the same rows may lie in another format.
+    pub(super) fn set_source(&mut self, source: String) {
+        self.manifest.source = source;
+    }
+
     /// What the folder's own manifest said before.
     pub(super) fn prepared(&self) -> Option<&Manifest> {
         self.prepared.as_ref()

@@ -63,6 +63,9 @@ fn open(args: &PredictArgs, input: &Path) -> Result<Texts> {
             Error::MissingColumn { .. } if args.columns.is_empty() => {
                 anyhow!("{error}: `--column NAME` says which")
             }
+            Error::NotRegular { .. } => {
+                anyhow!("{error}, or give it as standard input, a text a line: `--input -`")
+            }
             _ => error.into(),
         });
     }
