@@ -24,8 +24,8 @@ fn family<'a>(name: &'a str, kinds: &HashMap<&str, &str>) -> &'a str {
 /// The type of each family; its samples stand together after its one `HELP` and its one `TYPE`, and have numbers.
 fn kinds(text: &str) -> HashMap<&str, &str> {
     assert!(text.ends_with('\n'));
-    let (mut kinds, mut helped) = (HashMap::new(), "");
-    let mut current = "";
+    let mut kinds = HashMap::<&str, &str>::new();
+    let (mut helped, mut current) = ("", "");
     for line in text.lines() {
         if let Some(help) = line.strip_prefix("# HELP ") {
             (helped, _) = help.split_once(' ').expect(line);
