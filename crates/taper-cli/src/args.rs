@@ -218,7 +218,8 @@ pub(crate) struct TokenizeArgs {
     #[arg(conflicts_with = "tokenizer")]
     pub(crate) folder: Option<PathBuf>,
 
-    /// A tokenizer without prepared data: english, spacy or whitespace, or the path of any tokenizer.json.
+    /// A tokenizer without prepared data: english, spacy, unicode or whitespace, each of which first composes a text's
+    /// characters (NFC) and makes a line break of every `<br />`; or the path of any tokenizer.json.
     /// [default: english]
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) tokenizer: Option<String>,
@@ -226,6 +227,10 @@ pub(crate) struct TokenizeArgs {
     /// Lower-cases, where the tokenizer is chosen by name.
     #[arg(long, conflicts_with = "folder")]
     pub(crate) lowercase: bool,
+
+    /// Cuts each text as it stands, with nothing done to it first: spaCy's own tokens from `--tokenizer spacy`.
+    #[arg(long, conflicts_with = "lowercase")]
+    pub(crate) raw: bool,
 
     /// A file with a text a line; `-` is standard input.
     #[arg(long, short, value_name = "FILE|-", default_value = "-")]

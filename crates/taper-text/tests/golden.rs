@@ -18,10 +18,11 @@ struct Row {
     ids: Vec<u32>,
 }
 
-const FILES: [(&str, &str, bool); 4] = [
+const FILES: [(&str, &str, bool); 5] = [
     ("english", "english", false),
     ("english-lower", "english", true),
     ("spacy", "spacy", false),
+    ("unicode", "unicode", false),
     ("whitespace", "whitespace", false),
 ];
 

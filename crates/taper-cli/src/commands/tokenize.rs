@@ -26,7 +26,8 @@ pub(crate) fn run(args: &TokenizeArgs) -> Result<ExitCode> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for_lines(&args.input, LINES, &mut |lines| {
         for line in lines {
-            serde_json::to_writer(&mut out, &tokenizer.tokens(line)?)?;
+            let tokens = if args.raw { tokenizer.raw_tokens(line) } else { tokenizer.tokens(line) };
+            serde_json::to_writer(&mut out, &tokens?)?;
             out.write_all(b"\n")?;
         }
         Ok(())

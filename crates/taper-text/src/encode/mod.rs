@@ -18,7 +18,7 @@ impl Tokenizer {
     /// The ids of a text's tokens, in order; a word outside the vocabulary is the unknown one of
     /// [`Vocabulary::specials`]. Empty for an empty text, but for what a file's post-processor adds to every text.
     ///
-    /// A text that holds `<unk>` or `<pad>` literally is cut like any other: `english` and `spacy` make `<`, `unk`, `>` of it,
+    /// A text that holds `<unk>` or `<pad>` literally is cut like any other: all make `<`, `unk`, `>` of it,
     /// but `whitespace` leaves it whole, and it gets the special's id, here as in Python.
     ///
     /// A named tokenizer remembers the ids of chunks, in 1 MiB for each thread that encodes at the same time.

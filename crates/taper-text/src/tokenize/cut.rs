@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::Value;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
+use tokenizers::pre_tokenizers::whitespace::{Whitespace, WhitespaceSplit};
 use tokenizers::{PreTokenizerWrapper, SplitDelimiterBehavior};
 
 use super::{english, likeness};
@@ -19,11 +19,16 @@ use crate::spacy;
 pub(crate) enum Cut {
     /// At white space only.
     Whitespace,
+    /// [`UNICODE`].
+    Unicode(Regex),
     /// As the Penn Treebank and spaCy do.
     English(Box<English>),
     /// As spaCy does, to the byte.
     Spacy,
 }
+
+/// What `tokenizers` calls `Whitespace`: a run of word characters, or of anything else that is no white space.
+const UNICODE: &str = r"\w+|[^\w\s]+";
 
 /// The three stages of `english`: pieces, then endings off the pieces, then words written as one.
 #[derive(Debug)]
@@ -36,9 +41,11 @@ pub(crate) struct English {
 }
 
 impl Cut {
+    pub(super) fn unicode() -> Result<Cut> {
+        regex(UNICODE).map(Cut::Unicode)
+    }
+
     pub(super) fn english() -> Result<Cut> {
-        let regex =
-            |pattern: &str| Regex::new(pattern).map_err(|error| Error::Pipeline(error.to_string()));
         let joined: HashMap<String, usize> = english::joined()
             .into_iter()
             .map(|(head, tail)| (format!("{head}{tail}"), head.len()))
@@ -55,6 +62,7 @@ impl Cut {
     pub(super) fn for_each(&self, text: &str, visit: &mut dyn FnMut(&str)) {
         match self {
             Cut::Whitespace => text.split_whitespace().for_each(visit),
+            Cut::Unicode(run) => run.find_iter(text).for_each(|found| visit(found.as_str())),
             Cut::Spacy => {
                 for span in spacy::spans(text) {
                     visit(&text[span.start..span.end]);
@@ -73,7 +81,7 @@ impl Cut {
     pub(crate) fn space(&self) -> Space {
         match self {
             Cut::Spacy => spacy::SPACE,
-            Cut::Whitespace | Cut::English(_) => Space::Unicode,
+            Cut::Whitespace | Cut::Unicode(_) | Cut::English(_) => Space::Unicode,
         }
     }
 
@@ -107,13 +115,14 @@ impl Cut {
         Some(&text[span.start..span.end])
     }
 
-    /// Whether a section of a file could be the portable form of this cut: its main pattern read, not compiled.
+    /// Whether a section of a file could be the portable form of this cut: its main pattern or type read, nothing compiled.
     pub(super) fn may_be(name: &str, section: &Value) -> bool {
         let pattern =
             |step: usize| section.pointer(&format!("/pretokenizers/{step}/pattern/Regex"));
         match name {
             "english" => pattern(0).is_some_and(|found| *found == english::piece()),
             "spacy" => pattern(2).is_some_and(|found| *found == likeness::token()),
+            "unicode" => section.get("type").is_some_and(|found| *found == "Whitespace"),
             _ => true,
         }
     }
@@ -127,6 +136,7 @@ impl Cut {
         };
         let steps = match self {
             Cut::Whitespace => return Ok(WhitespaceSplit.into()),
+            Cut::Unicode(_) => return Ok(Whitespace.into()),
             Cut::Spacy => vec![
                 split(likeness::gap(), SplitDelimiterBehavior::Removed, false)?,
                 split(likeness::space(), SplitDelimiterBehavior::Isolated, false)?,
@@ -146,6 +156,10 @@ impl Cut {
         };
         Ok(Sequence::new(steps).into())
     }
+}
+
+fn regex(pattern: &str) -> Result<Regex> {
+    Regex::new(pattern).map_err(|error| Error::Pipeline(error.to_string()))
 }
 
 impl English {

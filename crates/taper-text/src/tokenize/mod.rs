@@ -54,7 +54,7 @@ enum Engine {
 
 impl Tokenizer {
     /// The names that [`Tokenizer::named`] knows.
-    pub const NAMES: &[&str] = &["english", "spacy", "whitespace"];
+    pub const NAMES: &[&str] = &["english", "spacy", "unicode", "whitespace"];
 
     /// Whether a name is meant as the path of a `tokenizer.json`: it ends in `.json`, or has a folder in it.
     pub fn is_path(name: &str) -> bool {
@@ -79,7 +79,8 @@ impl Tokenizer {
     /// `english` cuts as the Penn Treebank and spaCy do: contractions (`do n't`, `'s`), punctuation, words on either
     /// side of a hyphen or slash apart; ellipses, numbers with separators, `Mr.`, `U.S.`, `R&B`, `O'Brien` whole.
     /// `spacy` gives the tokens of spaCy's blank English tokenizer, white space included ([`crate::spacy_tokens`]).
-    /// `whitespace` cuts at white space only.
+    /// `unicode` gives runs of word characters (letters, marks, digits, underscores of any script) and runs of anything
+    /// else that is no white space; `whitespace` cuts at white space only.
     ///
     /// # Errors
     /// [`Error::UnknownTokenizer`] for any other name.
@@ -90,6 +91,7 @@ impl Tokenizer {
         let cut = match *name {
             "english" => Cut::english()?,
             "spacy" => Cut::Spacy,
+            "unicode" => Cut::unicode()?,
             _ => Cut::Whitespace,
         };
         let engine = Arc::new(Engine::Named { name, normalization, cut });
@@ -131,6 +133,21 @@ impl Tokenizer {
                 Ok(())
             }
         }
+    }
+
+    /// The tokens of a text as it stands: nothing is normalised or lower-cased first.
+    ///
+    /// # Errors
+    /// For one that was read from a file of another's: its steps are the file's.
+    pub fn raw_tokens(&self, text: &str) -> Result<Vec<String>> {
+        let Some((_, cut)) = self.steps() else {
+            return Err(Error::Pipeline(
+                "what this file does before it cuts is its own".to_owned(),
+            ));
+        };
+        let mut tokens = Vec::new();
+        cut.for_each(text, &mut |token| tokens.push(token.to_owned()));
+        Ok(tokens)
     }
 
     /// The same tokenizer with a vocabulary, so that it can encode.

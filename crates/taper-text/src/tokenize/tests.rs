@@ -9,7 +9,7 @@ use super::*;
 use crate::vocabulary::{TokenCounts, VocabularyOptions};
 
 /// The tokenizers whose portable form is the same cut; that of `spacy` is a likeness.
-const EXACT: &[&str] = &["english", "whitespace"];
+const EXACT: &[&str] = &["english", "unicode", "whitespace"];
 
 fn english(lowercase: bool) -> Tokenizer {
     Tokenizer::named("english", Normalization { lowercase }).unwrap()
@@ -56,6 +56,48 @@ fn english_cuts_as_the_treebank_does() {
     assert_eq!(folded.join("|"), "mr.|bean|is|n't|in|the|u.s.|i|'m");
 }
 
+/// What `tokenizers` makes with `\w`: letters, marks, decimal digits, connectors and the joiners.
+#[test]
+fn unicode_cuts_where_words_meet_anything_else() {
+    let tokenizer = Tokenizer::named("unicode", Normalization::default()).unwrap();
+    for (text, expected) in [
+        ("I don't, can’t -- well...(8/10)!", "I|don|'|t|,|can|’|t|--|well|...(|8|/|10|)!"),
+        ("snake_case __init__ e-mail a.b@c.d", "snake_case|__init__|e|-|mail|a|.|b|@|c|.|d"),
+        ("1,000.50 3D 20th $5 100%", "1|,|000|.|50|3D|20th|$|5|100|%"),
+        ("cafe\u{301} naïve Ångström", "café|naïve|Ångström"),
+        ("日本語のテスト。中文，测试", "日本語のテスト|。|中文|，|测试"),
+        ("العَرَبِيَّة، हिन्दी ไทยคำ ٣٤", "العَرَبِيَّة|،|हिन्दी|ไทยคำ|٣٤"),
+        ("x² ½ Ⅷ ⓐ q\u{301}", "x|²|½|Ⅷ|ⓐ|q\u{301}"),
+        ("👍🏽!! 🇬🇧 ☺\u{fe0f}", "👍🏽!!|🇬🇧|☺|\u{fe0f}"),
+        (
+            "👨\u{200d}👩 zero\u{200b}wide a\u{200d}b",
+            "👨|\u{200d}|👩|zero|\u{200b}|wide|a\u{200d}b",
+        ),
+        ("bad<br />ugly\u{85}one\u{2028}two\u{3000}three", "bad|ugly|one|two|three"),
+        ("a\u{1c}b", "a|\u{1c}|b"),
+    ] {
+        assert_eq!(tokenizer.tokens(text).unwrap().join("|"), expected, "{text}");
+    }
+    let folded = Tokenizer::named("unicode", Normalization { lowercase: true }).unwrap();
+    assert_eq!(folded.tokens("ÉTÉ_Ω İ").unwrap().join("|"), "été_ω|i\u{307}");
+}
+
+#[test]
+fn raw_tokens_are_those_of_the_text_as_it_stands() {
+    for name in Tokenizer::NAMES {
+        let tokenizer = Tokenizer::named(name, Normalization { lowercase: true }).unwrap();
+        assert_eq!(tokenizer.raw_tokens("A CAFE\u{301}").unwrap(), ["A", "CAFE\u{301}"], "{name}");
+    }
+    let spacy = Tokenizer::named("spacy", Normalization::default()).unwrap();
+    let text = "cafe\u{301}<br />x  y";
+    let own: Vec<&str> = crate::spacy_tokens(text).into_iter().map(|range| &text[range]).collect();
+    assert_eq!(spacy.raw_tokens(text).unwrap(), own);
+    assert_ne!(spacy.tokens(text).unwrap(), own);
+    let foreign = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/foreign-bpe.tokenizer.json");
+    let foreign = Tokenizer::load(Path::new(foreign)).unwrap();
+    assert!(matches!(foreign.raw_tokens("a"), Err(Error::Pipeline(_))));
+}
+
 #[test]
 fn nothing_comes_of_nothing() {
     for name in EXACT {
@@ -74,7 +116,7 @@ fn a_wrong_name_is_told_the_right_ones() {
     let error = Tokenizer::named("nltk", Normalization::default()).unwrap_err().to_string();
     assert_eq!(
         error,
-        "no tokenizer is called `nltk`; there are: english, spacy, whitespace, and any tokenizer.json by its path"
+        "no tokenizer is called `nltk`; there are: english, spacy, unicode, whitespace, and any tokenizer.json by its path"
     );
 }
 
@@ -90,7 +132,9 @@ fn encoding_without_a_vocabulary_is_an_error() {
 #[test]
 fn literal_specials_are_ordinary_text_unless_the_cut_leaves_them_whole() {
     let text = "a <unk> <pad>";
-    for (name, expected) in [("english", vec![2, 0, 0, 0, 0, 0, 0]), ("whitespace", vec![2, 0, 1])]
+    let parted = vec![2, 0, 0, 0, 0, 0, 0];
+    for (name, expected) in
+        [("english", parted.clone()), ("unicode", parted), ("whitespace", vec![2, 0, 1])]
     {
         let tokenizer = Tokenizer::named(name, Normalization::default()).unwrap();
         let vocabulary =

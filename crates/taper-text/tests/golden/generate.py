@@ -3,7 +3,7 @@
     pip install tokenizers        # 0.23.3 was used
     python generate.py
 
-`whitespace`, `english`, `english-lower` and `spacy`: a row per text, {"tokens": […], "ids": […]}.
+`whitespace`, `unicode`, `english`, `english-lower` and `spacy`: a row per text, {"tokens": […], "ids": […]}.
 """
 
 import json

@@ -120,10 +120,11 @@ pub enum HoldOutBy {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Text {
-    /// `english` (punctuation and clitics apart: `do n't`), `spacy` (as spaCy's blank English tokenizer), `whitespace`, or
-    /// the path of a `tokenizer.json` (BPE, `WordPiece`, Unigram, …): then vocabulary, ids and special tokens are the file's,
-    /// as Python's `tokenizers` gives them, and the other keys of `[text]` do not apply.
-    #[schemars(extend("anyOf" = [{ "enum": ["english", "spacy", "whitespace"] }, { "pattern": r"[/\\]|\.json$" }]))]
+    /// `english` (punctuation and clitics apart: `do n't`), `spacy` (as spaCy's blank English tokenizer), `unicode`
+    /// (runs of word characters and runs of others), `whitespace`, or the path of a `tokenizer.json` (BPE, `WordPiece`,
+    /// Unigram, …): then vocabulary, ids and special tokens are the file's, as Python's `tokenizers` gives them, and the
+    /// other keys of `[text]` do not apply.
+    #[schemars(extend("anyOf" = [{ "enum": ["english", "spacy", "unicode", "whitespace"] }, { "pattern": r"[/\\]|\.json$" }]))]
     pub tokenizer: String,
     /// Lower-case before counting and looking up; a `tokenizer.json` does as it says itself.
     pub lowercase: bool,

@@ -302,7 +302,7 @@ fn values_out_of_range_name_key_value_and_range() {
         ),
         (
             "[text]\ntokenizer = \"german\"",
-            "my.toml:2: `text.tokenizer` is \"german\"; must be one of \"english\", \"spacy\", \"whitespace\", or the path",
+            "my.toml:2: `text.tokenizer` is \"german\"; must be one of \"english\", \"spacy\", \"unicode\", \"whitespace\", or the path",
         ),
         ("[data]\ndataset = \"\"", "must not be empty"),
         ("[data]\nhold_out = 0.1", "must be a table"),
