@@ -58,6 +58,21 @@ fn trains_evaluates_predicts_and_tokenizes() {
 }
 
 #[test]
+fn a_text_is_cut_as_it_stands_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("lines.txt");
+    fs::write(&input, "cafe\u{301}<br />x\n").unwrap();
+    let tokens = |extra: &[&str]| {
+        let input = ["tokenize", "--tokenizer", "unicode", "--input", input.to_str().unwrap()];
+        String::from_utf8(run(&[&input[..], extra].concat()).stdout).unwrap()
+    };
+    assert_eq!(tokens(&[]), "[\"café\",\"x\"]\n");
+    let raw = "[\"cafe\u{301}\",\"<\",\"br\",\"/>\",\"x\"]\n";
+    assert_eq!(tokens(&["--raw"]), raw);
+    assert_eq!(run(&["tokenize", "--raw", "--lowercase"]).status.code(), Some(2));
+}
+
+#[test]
 fn a_rate_is_found_between_too_small_and_too_large() {
     let settings = ["--set", "train.max_length=24", "--set", "model.hidden_size=6"];
     let arguments = [
