@@ -92,7 +92,7 @@ fn a_panic_is_answered_and_logged_without_its_message() {
         assert_eq!((&line["route"], &line["status"]), (&json!("/breaks"), &json!(status)));
     }
     assert!(!format!("{lines:?}").contains("zebrafish"), "{lines:?}");
-    let counted = app.metrics.text().unwrap();
+    let counted = app.metrics.text(Format::Text).unwrap();
     assert!(counted.contains("status=\"500\"} 1"), "{counted}");
     // Its place is given back.
     assert_eq!(app.requests.available_permits(), app.limits.requests);
