@@ -68,7 +68,7 @@ fn whoever_asks_for_nothing_else_reads_the_text_format() {
             assert_eq!(kinds.get(name), Some(&kind), "{name}: {}", reply.body);
         }
         assert_eq!(kinds.len(), 8, "{kinds:?}");
-        let all = "taper_batch_texts_bucket{le=\"+Inf\",model=\"m\"} 1";
+        let all = "taper_batch_texts_bucket{model=\"m\",le=\"+Inf\"} 1";
         assert!(reply.body.lines().any(|line| line == all), "{}", reply.body);
     }
     for accept in ["application/openmetrics-text", PROMETHEUS_OPEN] {
