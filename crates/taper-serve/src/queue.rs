@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::Instant;
 
 use taper_train::Prediction;
@@ -38,8 +38,6 @@ struct Job {
 #[derive(Debug)]
 pub(crate) struct Queue {
     jobs: Sender<Job>,
-    /// Whose thread it is that reads, and how many texts fill its batch.
-    reader: (Thread, usize),
     texts: Room,
     bytes: Room,
 }
@@ -83,7 +81,7 @@ impl Queue {
     {
         let (jobs, waiting) = channel();
         let (texts, bytes) = (Room::new(limits.queue_texts), Room::new(limits.queue_bytes));
-        let (limits, batch_texts) = (limits.clone(), limits.batch_texts);
+        let limits = limits.clone();
         let work = move || {
             while let Ok(first) = waiting.recv() {
                 let batch = collect(first, &waiting, &limits);
@@ -93,8 +91,8 @@ impl Queue {
                 }
             }
         };
-        let thread = thread::Builder::new().name(format!("model {name}")).spawn(work)?;
-        Ok(Self { jobs, reader: (thread.thread().clone(), batch_texts), texts, bytes })
+        thread::Builder::new().name(format!("model {name}")).spawn(work)?;
+        Ok(Self { jobs, texts, bytes })
     }
 
     /// Texts in hand: waiting or being read.
@@ -110,10 +108,6 @@ impl Queue {
         self.jobs
             .send(Job { texts, arrived: Instant::now(), reply, _room: room })
             .map_err(|_| gone())?;
-        let (thread, batch_texts) = &self.reader;
-        if self.texts.taken() >= *batch_texts || self.bytes.taken() >= BATCH_BYTES {
-            thread.unpark();
-        }
         answer.await.map_err(|_| gone())?
     }
 }
@@ -123,31 +117,24 @@ fn bytes_of(texts: &[String]) -> usize {
 }
 
 /// The jobs of one batch: `first`, what waits, and what comes within the linger; who has waited for a batch before has
-/// waited. Whoever has gone is left out. The linger is slept through, until the batch may be full: to be woken by each request
-/// would cost more than its place in the batch saves.
+/// waited. Whoever has gone is left out.
 fn collect(first: Job, waiting: &Receiver<Job>, limits: &Limits) -> Vec<Job> {
     let until = first.arrived + limits.linger;
     let (mut batch, mut texts, mut bytes) = (Vec::new(), 0, 0);
     let mut next = Some(first);
-    loop {
-        while let Some(job) = next {
-            if !job.reply.is_closed() {
-                texts += job.texts.len();
-                bytes += bytes_of(&job.texts);
-                batch.push(job);
-            }
-            if texts >= limits.batch_texts || bytes >= BATCH_BYTES {
-                return batch;
-            }
-            next = waiting.try_recv().ok();
+    while let Some(job) = next {
+        if !job.reply.is_closed() {
+            texts += job.texts.len();
+            bytes += bytes_of(&job.texts);
+            batch.push(job);
         }
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return batch;
-        }
-        thread::park_timeout(left);
-        next = waiting.try_recv().ok();
+        next = if texts >= limits.batch_texts || bytes >= BATCH_BYTES {
+            None
+        } else {
+            waiting.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
+        };
     }
+    batch
 }
 
 /// Answers every job. If a batch fails, each job is tried alone: one text does not take others down.

@@ -91,8 +91,7 @@ fn one_text_that_breaks_the_model_takes_nothing_else_down() {
     until(|| queue.texts() == 3);
     drop(gate);
     assert!(runtime.block_on(first).unwrap().is_ok());
-    let failed = Refusal::Failed("the model panicked".into());
-    assert_eq!(runtime.block_on(bad).unwrap(), Err(failed));
+    assert!(matches!(runtime.block_on(bad).unwrap(), Err(Refusal::Failed(_))));
     assert!(runtime.block_on(good).unwrap().is_ok());
     assert!(runtime.block_on(queue.ask(texts(&["c"]))).is_ok());
 }
@@ -136,26 +135,6 @@ fn bytes_are_bounded_and_a_large_request_is_taken_alone() {
     assert!(runtime.block_on(first).unwrap().is_ok());
     until(|| queue.texts() == 0);
     assert!(runtime.block_on(ask(&["a text of far more than ten bytes"])).unwrap().is_ok());
-}
-
-#[test]
-fn a_full_batch_waits_for_no_more() {
-    let linger = Duration::from_mins(10);
-    for (limits, of) in [
-        (Limits { batch_texts: 2, linger, ..Limits::default() }, "a".to_owned()),
-        (Limits { linger, ..Limits::default() }, "a".repeat(BATCH_BYTES / 2)),
-    ] {
-        let (queue, gate, sizes) = gated(&limits);
-        drop(gate);
-        let ask = || async { queue.ask(vec![of.clone()]).await };
-        let answers = async {
-            tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(ask(), ask()) })
-                .await
-        };
-        let (first, second) = runtime().block_on(answers).unwrap();
-        assert!(first.is_ok() && second.is_ok());
-        assert_eq!(*sizes.lock().unwrap(), [2]);
-    }
 }
 
 #[test]
