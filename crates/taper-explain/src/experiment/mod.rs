@@ -62,7 +62,7 @@ impl Default for Settings {
     }
 }
 
-/// The largest experiment: at both bounds, the states that are gone back through take 1 to 2 GiB.
+/// The largest experiment: memory grows with units times symbols, time with steps too.
 const MOST_UNITS: usize = 256;
 const MOST_SYMBOLS: usize = 1_000;
 const MOST_STEPS: usize = 1_000_000;
