@@ -19,6 +19,7 @@ use crate::gradients::EMBEDDING;
 use crate::loss::THRESHOLD;
 use crate::manifest::Manifest;
 use crate::recipe::{self, Labels, Model as ModelTable, Pooling, Recipe, Truncate};
+use crate::run::RECIPE;
 use crate::{Error, Result, atomic, fingerprint};
 
 /// The files of a model directory, beside the tokenizer's.
@@ -224,12 +225,18 @@ impl ModelConfig {
 
 /// What a folder without `config.json` seems to be.
 fn no_model(directory: &Path) -> String {
+    let recipe = directory.join(RECIPE);
     let like = if directory.join(Manifest::FILE).is_file() {
-        "; it is prepared data, which `taper train --prepared` trains on"
+        "it is prepared data, which `taper train --prepared` trains on".to_owned()
+    } else if recipe.is_file() {
+        let recipe = recipe.display();
+        format!(
+            "it is a run that lost it, and begins anew with `taper train --recipe {recipe} --out RUN`"
+        )
     } else {
-        "; `taper train --out RUN` makes one"
+        "`taper train --out RUN` makes one".to_owned()
     };
-    format!("no model: there is no {CONFIG} in it{like}")
+    format!("no model: there is no {CONFIG} in it; {like}")
 }
 
 /// A classifier with its parameters.

@@ -22,7 +22,7 @@ mod data;
 
 pub use data::PreparedReference;
 
-const RECIPE: &str = "recipe.toml";
+pub(crate) const RECIPE: &str = "recipe.toml";
 const METRICS: &str = "metrics.jsonl";
 const DIVERGED: &str = "diverged.json";
 

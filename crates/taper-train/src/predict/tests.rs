@@ -181,6 +181,9 @@ fn a_directory_says_what_is_wrong_with_it() {
     assert!(message().contains("there is no config.json"), "{}", message());
     std::fs::write(path.join("manifest.json"), "{}").unwrap();
     assert!(message().contains("prepared data"), "{}", message());
+    std::fs::remove_file(path.join("manifest.json")).unwrap();
+    std::fs::write(path.join("recipe.toml"), "").unwrap();
+    assert!(message().contains("a run that lost it"), "{}", message());
 
     let config = model(path, None);
     open(path);
