@@ -6,9 +6,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::forward::{Initial, Saved, Trace, recompute, slices};
+use super::gradient::{WeightGradients, columns};
 use super::layout::{BLOCK, Blocks, Side, Transposed};
 use super::math::Real;
-use super::product::{Matrix, multiply};
 use super::reverse::Sweep;
 use super::slices::{cut, cut_rows};
 use super::workspace::{Context, Workspace};
@@ -28,8 +28,6 @@ struct Reversed<T> {
     gates: Vec<T>,
     /// Gradients of the inputs, this direction's part, `[total, input_size filled up to blocks]`
     x: Vec<T>,
-    /// What the sums were made of: x and h before every step, `[total, input_size + hidden]`
-    operands: Vec<T>,
     /// Gradients of the initial h and memory, `[batch, padded]`
     dh: Vec<T>,
     dm: Vec<T>,
@@ -53,36 +51,29 @@ pub(crate) fn backward<T: Real>(
         .into_par_iter()
         .enumerate()
         .map(|(direction, trace)| {
-            let inputs = [x, weights, state, output];
-            reverse(shape, direction, trace, inputs, grads, &slices, context)
+            reverse(shape, direction, trace, [weights, state], grads, &slices, context)
         })
         .collect();
 
-    let (total, hidden, blocks) = (shape.total(), shape.hidden_size, Blocks::of(shape));
-    let width = blocks.width();
+    let (hidden, blocks) = (shape.hidden_size, Blocks::of(shape));
+    let columns = columns(shape.input_size + hidden);
+    let products = weight_gradients(shape, &reversed, [x, state, output], context);
     let mut gradients = Gradients {
         x: sum_directions(&reversed, shape.input_size, workspace),
         weights: vec![T::default(); weights.len()],
         state: vec![T::default(); state.len()],
     };
-    for (direction, reversed) in reversed.iter().enumerate() {
+    for (direction, (reversed, (product, sums))) in reversed.iter().zip(&products).enumerate() {
         let ranges = shape.weight_ranges(direction);
-        let gates = Matrix::new(&reversed.gates, total, width);
-
-        // Both weights' gradients in one product: the gates are the larger operand by far.
-        let columns = shape.input_size + hidden;
-        let mut product = vec![T::default(); width * columns];
-        multiply(&mut product, gates.t(), Matrix::new(&reversed.operands, total, columns));
         for (side, range, part) in [
             (Side::Input, ranges.weight_ih, 0..shape.input_size),
-            (Side::Hidden, ranges.weight_hh, shape.input_size..columns),
+            (Side::Hidden, ranges.weight_hh, shape.input_size..shape.input_size + hidden),
         ] {
-            blocks.gate_rows(side, &product, columns, part, &mut gradients.weights[range]);
+            blocks.gate_rows(side, product, columns, part, &mut gradients.weights[range]);
         }
         if shape.bias {
-            let sums = column_sums(&reversed.gates, width);
             for (side, range) in [(Side::Input, ranges.bias_ih), (Side::Hidden, ranges.bias_hh)] {
-                blocks.gate_rows(side, &sums, 1, 0..1, &mut gradients.weights[range]);
+                blocks.gate_rows(side, sums, 1, 0..1, &mut gradients.weights[range]);
             }
         }
         let len = shape.batch() * hidden;
@@ -92,12 +83,39 @@ pub(crate) fn backward<T: Real>(
             blocks.unpad(&reversed.dm, &mut dc_0[direction * len..][..len]);
         }
     }
-    for Reversed { gates, x, operands, .. } in reversed {
-        for buffer in [gates, x, operands] {
-            workspace.give(buffer);
-        }
+    let used = reversed.into_iter().flat_map(|Reversed { gates, x, .. }| [gates, x]);
+    for buffer in used.chain(products.into_iter().map(|(product, _)| product)) {
+        workspace.give(buffer);
     }
     gradients
+}
+
+/// For every direction the gradients of both weights, `[width, columns]`, and of each bias, `[width]`.
+fn weight_gradients<T: Real>(
+    shape: &LayerShape,
+    reversed: &[Reversed<T>],
+    [x, state, output]: [&[T]; 3],
+    context: &Context,
+) -> Vec<(Vec<T>, Vec<T>)> {
+    let width = Blocks::of(shape).width();
+    let columns = columns(shape.input_size + shape.hidden_size);
+    // Threads beyond the directions share their rows: every sum is one thread's.
+    let parts = rayon::current_num_threads().div_ceil(shape.directions);
+    let rows = (width / BLOCK).div_ceil(parts) * BLOCK;
+    let one = |(direction, Reversed { gates, .. }): (usize, &Reversed<T>)| {
+        let h = states_before(shape, direction, state, output);
+        let mut weights = T::workspace(context).take(width * columns);
+        weights.fill(T::default());
+        let mut bias = vec![T::default(); width];
+        let parts = weights.par_chunks_mut(rows * columns).zip(bias.par_chunks_mut(rows));
+        parts.enumerate().for_each(|(part, (weights, bias))| {
+            let own = part * rows..part * rows + bias.len();
+            let gradients = WeightGradients { gates, width, own, x, h: &h, weights, bias };
+            T::run(context.instructions, gradients);
+        });
+        (weights, bias)
+    };
+    reversed.par_iter().enumerate().map(one).collect()
 }
 
 /// One direction's steps, last to first. `dh` and `dm` hold one row a sequence throughout: those of
@@ -106,7 +124,7 @@ fn reverse<T: Real>(
     shape: &LayerShape,
     direction: usize,
     trace: Trace<T>,
-    [x, weights, state, output]: [&[T]; 4],
+    [weights, state]: [&[T]; 2],
     (incoming, grad_last): Incoming<T>,
     slices: &[Range<usize>],
     context: &Context,
@@ -162,43 +180,33 @@ fn reverse<T: Real>(
         }
     }
     workspace.give(memory);
-    let columns = shape.input_size + shape.hidden_size;
-    let mut operands = workspace.take(shape.total() * columns);
-    for (operands, x) in operands.chunks_exact_mut(columns).zip(x.chunks_exact(shape.input_size)) {
-        operands[..shape.input_size].copy_from_slice(x);
-    }
-    states_before(shape, direction, state, output, &mut operands);
-    Reversed { gates, x: dx, operands, dh, dm }
+    Reversed { gates, x: dx, dh, dm }
 }
 
-/// h before every step, behind x in the rows of `before`, `[total, input_size + hidden]`: the output of the
-/// step before, and for sequences which start there the initial state.
-fn states_before<T: Real>(
+/// h before every step, a row for each of the packed ones: the output of the step before, and for sequences which start
+/// there the initial state.
+fn states_before<'a, T>(
     shape: &LayerShape,
     direction: usize,
-    state: &[T],
-    output: &[T],
-    before: &mut [T],
-) {
+    state: &'a [T],
+    output: &'a [T],
+) -> Vec<&'a [T]> {
     let (hidden, packing) = (shape.hidden_size, &shape.packing);
     let (sizes, offsets) = (packing.batch_sizes(), packing.offsets());
     let width = shape.directions * hidden;
-    let columns = shape.input_size + hidden;
     let h_0 = &state[direction * shape.batch() * hidden..];
-    for t in 0..packing.num_steps() {
-        let rows = before[offsets[t] * columns..][..sizes[t] * columns].chunks_exact_mut(columns);
+    let mut before = Vec::with_capacity(shape.total());
+    for (t, &alive) in sizes.iter().enumerate() {
         let previous = shape.previous_step(direction, t);
-        let going_on = previous.map_or(0, |previous| sizes[previous].min(sizes[t]));
-        for (row, to) in rows.enumerate() {
-            let from = match previous {
-                Some(previous) if row < going_on => {
-                    &output[(offsets[previous] + row) * width + direction * hidden..]
-                }
-                _ => &h_0[row * hidden..],
-            };
-            to[shape.input_size..].copy_from_slice(&from[..hidden]);
-        }
+        let going_on = previous.map_or(0, |previous| sizes[previous].min(alive));
+        before.extend((0..alive).map(|row| match previous {
+            Some(previous) if row < going_on => {
+                &output[(offsets[previous] + row) * width + direction * hidden..][..hidden]
+            }
+            _ => &h_0[row * hidden..][..hidden],
+        }));
     }
+    before
 }
 
 /// The gradient of x, `[total, input_size]`: the directions' parts, in their order.
@@ -222,26 +230,5 @@ fn sum_directions<T: Real>(
             }
         }
     });
-    sums
-}
-
-/// Sums over all rows of `[total, columns]`, in blocks: every block's sum is small beside the whole,
-/// which keeps f32's rounding away, and the order is always the same.
-fn column_sums<T: Real>(values: &[T], columns: usize) -> Vec<T> {
-    const BLOCK_ROWS: usize = 64;
-    let blocks: Vec<Vec<T>> = values
-        .par_chunks(BLOCK_ROWS * columns)
-        .map(|block| sum_rows(block.chunks_exact(columns), columns))
-        .collect();
-    sum_rows(blocks.iter().map(Vec::as_slice), columns)
-}
-
-fn sum_rows<'a, T: Real>(rows: impl Iterator<Item = &'a [T]>, columns: usize) -> Vec<T> {
-    let mut sums = vec![T::default(); columns];
-    for row in rows {
-        for (sum, &value) in sums.iter_mut().zip(row) {
-            *sum += value;
-        }
-    }
     sums
 }

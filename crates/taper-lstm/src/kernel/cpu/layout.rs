@@ -261,6 +261,18 @@ pub(super) fn load_slots<V: Vector, const S: usize>(from: &[V::Number], column: 
     slots
 }
 
+/// First column and number of columns of every group: four registers wide, and one where no more is left.
+pub(super) fn column_groups(columns: usize, lanes: usize) -> Vec<(usize, usize)> {
+    let mut groups = Vec::new();
+    let mut first = 0;
+    while first < columns {
+        let len = if columns - first >= 4 * lanes { 4 * lanes } else { lanes };
+        groups.push((first, len));
+        first += len;
+    }
+    groups
+}
+
 /// A matrix of weights for the backward pass, which sums over pre-activations: for every group of `columns`
 /// of its columns ([`Self::groups`]), `[width][columns]`.
 pub(super) struct Transposed<T> {
@@ -275,13 +287,7 @@ impl<T: Real> Transposed<T> {
     pub(super) fn new(blocks: &Blocks, side: Side, weight: &[T], lanes: usize) -> Self {
         let (width, depth) = (blocks.width(), weight.len() / blocks.columns(side).count());
         let columns = depth.next_multiple_of(BLOCK);
-        let mut groups = Vec::new();
-        let mut first = 0;
-        while first < columns {
-            let len = if columns - first >= 4 * lanes { 4 * lanes } else { lanes };
-            groups.push((first, len));
-            first += len;
-        }
+        let groups = column_groups(columns, lanes);
         let mut panels = Aligned::zeros(width * columns);
         let target = panels.as_mut();
         for (k, row) in blocks.columns(side).zip(weight.chunks_exact(depth)) {

@@ -1,6 +1,6 @@
 //! The layer on the CPU: direction by direction and slice by slice of the batch, side by side and without a
 //! barrier. A slice multiplies the inputs of some steps, takes those steps, and goes on; the gradients of the
-//! weights are large products at the end.
+//! weights, sums over all steps, come last.
 //!
 //! Nothing here depends on the number of threads: work is cut by direction and by rows, never
 //! by the order of a sum.
@@ -13,6 +13,7 @@ mod backward;
 mod dropout;
 mod forward;
 mod frozen;
+mod gradient;
 mod layout;
 mod projection;
 mod reverse;
@@ -27,7 +28,6 @@ mod cells;
 mod int8;
 mod int8_sweep;
 mod math;
-mod product;
 mod tile;
 mod vector;
 #[cfg(target_arch = "x86_64")]
