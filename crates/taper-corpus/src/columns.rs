@@ -8,8 +8,9 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, Schema};
 use parquet::errors::ParquetError;
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Position, Result};
 use crate::layout::{UNSUPERVISED, may_lack_labels, shards};
+use crate::origin::Origin;
 use crate::read::{FileBatches, open};
 use crate::record::Record;
 use crate::schema::{HUGGINGFACE_KEY, class_names, metadata_value};
@@ -221,6 +222,13 @@ impl Records {
             in_current: 0,
             first: None,
         }
+    }
+
+    /// Where the record that came last stands: its file, by its name alone, and its row there.
+    pub(crate) fn origin(&self) -> Origin {
+        let file = self.current.as_ref().and_then(|current| current.path().file_name());
+        let row = self.in_current.saturating_sub(self.ready.len() as u64 + 1);
+        Origin::new(Path::new(file.unwrap_or_default()), Some(Position::Row(row)))
     }
 
     fn advance(&mut self) -> Result<Option<Record>> {

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Builder, ListBuilder, RecordBatch, StringBuilder};
-use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Place, Result};
 use crate::layout::split_rank;
+use crate::origin::{Origin, OriginColumns};
 use crate::record::Record;
-use crate::schema::{corpus_metadata, corpus_schema, label_sets_metadata, label_sets_schema};
+use crate::schema::Shape;
 use crate::write::ShardWriter;
 
 /// Encoded bytes of a shard, the Hub's own habit.
@@ -43,9 +43,8 @@ pub struct SplitSummary {
 pub struct CorpusWriter {
     dir: PathBuf,
     class_names: Vec<String>,
-    metadata: BTreeMap<String, String>,
-    /// Whether a text may have several labels.
-    label_sets: bool,
+    lineage: BTreeMap<String, String>,
+    shape: Shape,
     max_shard_bytes: u64,
     splits: Vec<SplitWriter>,
 }
@@ -62,8 +61,8 @@ impl CorpusWriter {
         Ok(Self {
             dir: dir.to_owned(),
             class_names: class_names.to_vec(),
-            metadata: corpus_metadata(class_names, lineage),
-            label_sets: false,
+            lineage: lineage.clone(),
+            shape: Shape::default(),
             max_shard_bytes: MAX_SHARD_BYTES,
             splits: Vec::new(),
         })
@@ -75,8 +74,15 @@ impl CorpusWriter {
         class_names: &[String],
         lineage: &BTreeMap<String, String>,
     ) -> Result<Self> {
-        let metadata = label_sets_metadata(class_names, lineage);
-        Ok(Self { metadata, label_sets: true, ..Self::create(dir, class_names, lineage)? })
+        let shape = Shape { label_sets: true, ..Shape::default() };
+        Ok(Self { shape, ..Self::create(dir, class_names, lineage)? })
+    }
+
+    /// Writes too where records stood, in the columns `file`, `line` and `row`; to be said before the first record.
+    #[must_use]
+    pub fn with_origins(mut self) -> Self {
+        self.shape.origins = true;
+        self
     }
 
     /// Closes a shard once it holds so many bytes of encoded data, instead of 500 MiB; to be said
@@ -93,6 +99,20 @@ impl CorpusWriter {
     /// A label outside the class names, or several where a text has one (and the other way round); a split name that cannot be a file name; a full disk.
     #[allow(clippy::needless_pass_by_value)] // Sources hand their records over; so do visitors.
     pub fn write(&mut self, split: &str, record: Record) -> Result<()> {
+        self.add(split, &record, None)
+    }
+
+    /// As [`Self::write`], with where the record stood, which is kept by a writer [`Self::with_origins`]. No summary
+    /// hangs on it.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    #[allow(clippy::needless_pass_by_value)] // As there.
+    pub fn write_from(&mut self, split: &str, record: Record, origin: Origin) -> Result<()> {
+        self.add(split, &record, Some(&origin))
+    }
+
+    fn add(&mut self, split: &str, record: &Record, origin: Option<&Origin>) -> Result<()> {
         let known = self.splits.iter().position(|writer| writer.summary.split == split);
         let index = if let Some(index) = known {
             index
@@ -108,7 +128,7 @@ impl CorpusWriter {
                 classes: self.class_names.clone(),
             });
         }
-        let wrong = match (&record.label, self.label_sets) {
+        let wrong = match (&record.label, self.shape.label_sets) {
             (Some(_), true) => Some("one label where a text has a list of them"),
             (None, false) if record.labels.is_some() => {
                 Some("a list of labels where a text has one")
@@ -119,7 +139,7 @@ impl CorpusWriter {
             let (place, problem) = (Place::member(&self.dir, &record.id), format!("has {problem}"));
             return Err(Error::Malformed { place, problem });
         }
-        self.splits[index].write(&record)
+        self.splits[index].write(record, origin)
     }
 
     /// Puts all splits on the disk, then gives them their names; removes what an earlier corpus in
@@ -157,8 +177,8 @@ impl CorpusWriter {
             shards: ShardWriter::create(
                 &self.dir,
                 split,
-                schema(self.label_sets),
-                &self.metadata,
+                self.shape.schema(),
+                &self.shape.metadata(&self.class_names, &self.lineage),
                 self.max_shard_bytes,
             )?,
             summary: SplitSummary {
@@ -171,13 +191,9 @@ impl CorpusWriter {
             },
             content: blake3::Hasher::new_derive_key("taper-corpus 2026 content of a split"),
             columns: Columns::default(),
-            label_sets: self.label_sets,
+            shape: self.shape,
         })
     }
-}
-
-fn schema(label_sets: bool) -> SchemaRef {
-    if label_sets { label_sets_schema() } else { corpus_schema() }
 }
 
 #[derive(Debug)]
@@ -186,7 +202,7 @@ struct SplitWriter {
     summary: SplitSummary,
     content: blake3::Hasher,
     columns: Columns,
-    label_sets: bool,
+    shape: Shape,
 }
 
 #[derive(Debug, Default)]
@@ -196,13 +212,14 @@ struct Columns {
     label: Int64Builder,
     labels: ListBuilder<Int64Builder>,
     group: StringBuilder,
+    origin: OriginColumns,
     rows: usize,
     bytes: usize,
 }
 
 impl SplitWriter {
     /// The label was checked against the class names at the door.
-    fn write(&mut self, record: &Record) -> Result<()> {
+    fn write(&mut self, record: &Record, origin: Option<&Origin>) -> Result<()> {
         hash_record(&mut self.content, record);
         self.summary.rows += 1;
         for label in record.label.iter().chain(record.labels.iter().flatten()) {
@@ -213,7 +230,7 @@ impl SplitWriter {
         let columns = &mut self.columns;
         columns.id.append_value(&record.id);
         columns.text.append_value(&record.text);
-        if self.label_sets {
+        if self.shape.label_sets {
             let labels = record.labels.as_ref();
             let item = |&label: &u32| Some(i64::from(label));
             columns.labels.append_option(labels.map(|labels| labels.iter().map(item)));
@@ -221,6 +238,9 @@ impl SplitWriter {
             columns.label.append_option(record.label.map(i64::from));
         }
         columns.group.append_option(record.group.as_deref());
+        if self.shape.origins {
+            columns.origin.append(origin);
+        }
         columns.rows += 1;
         columns.bytes += record.text.len();
         if columns.rows >= BUFFER_ROWS || columns.bytes >= BUFFER_BYTES {
@@ -234,18 +254,21 @@ impl SplitWriter {
         if columns.rows == 0 {
             return Ok(());
         }
-        let label: ArrayRef = if self.label_sets {
+        let label: ArrayRef = if self.shape.label_sets {
             Arc::new(columns.labels.finish())
         } else {
             Arc::new(columns.label.finish())
         };
-        let arrays: Vec<ArrayRef> = vec![
+        let mut arrays: Vec<ArrayRef> = vec![
             Arc::new(columns.id.finish()),
             Arc::new(columns.text.finish()),
             label,
             Arc::new(columns.group.finish()),
         ];
-        let batch = RecordBatch::try_new(schema(self.label_sets), arrays)
+        if self.shape.origins {
+            arrays.extend(columns.origin.finish());
+        }
+        let batch = RecordBatch::try_new(self.shape.schema(), arrays)
             .map_err(|error| Error::writing(Path::new(&self.summary.split), error.into()))?;
         self.shards.write(&batch)
     }

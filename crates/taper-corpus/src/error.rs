@@ -54,10 +54,15 @@ impl fmt::Display for Place {
         if let Some(member) = &self.member {
             write!(f, ", member {member}")?;
         }
-        match self.position {
-            Some(Position::Row(row)) => write!(f, ", row {row} (counted from 0)"),
-            Some(Position::Line(line)) => write!(f, ", line {line}"),
-            None => Ok(()),
+        self.position.map_or(Ok(()), |position| write!(f, ", {position}"))
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Row(row) => write!(f, "row {row} (counted from 0)"),
+            Self::Line(line) => write!(f, "line {line}"),
         }
     }
 }

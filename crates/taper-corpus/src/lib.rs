@@ -3,7 +3,7 @@
 //! # Rooms
 //!
 //! - [`Source`] opens what there is, as [`SourceSettings`] tell or as it is detected; [`Source::plan`] shows
-//!   it first; [`Record`] is what it yields, [`Rejected`] what it may pass over.
+//!   it first; [`Record`] is what it yields, [`Origin`] where that stood, [`Rejected`] what it may pass over.
 //! - [`CorpusWriter`] and [`ShardWriter`] write Parquet; [`records`], [`batches`] and [`shards`]
 //!   read it back.
 //! - [`Texts`] are the texts of a file without their labels, one at a time.
@@ -25,6 +25,7 @@ pub mod imdb;
 mod input;
 mod labels;
 mod layout;
+mod origin;
 mod plan;
 mod read;
 mod record;
@@ -47,6 +48,7 @@ pub use glove::glove_6b;
 pub use hub::{HubConfig, HubFile, HubRepo, Patience, fetch};
 pub use imdb::{ImdbParts, fetch_imdb};
 pub use layout::{UNSUPERVISED, shards};
+pub use origin::{Origin, origin_of};
 pub use plan::{Plan, PlannedColumn, PlannedRow, PlannedSplit};
 pub use read::{Batches, batches};
 pub use record::Record;
@@ -56,7 +58,9 @@ pub use schema::corpus_schema;
 pub use settings::{
     ColumnSettings, DialectSettings, Format, Limits, OnError, SourceSettings, check_names,
 };
-pub use source::{AclImdbArchive, AclImdbFolder, FileSource, HubLayout, Reject, Source, Visit};
+pub use source::{
+    AclImdbArchive, AclImdbFolder, FileSource, HubLayout, Reject, Source, Visit, VisitFrom,
+};
 pub use split::{Chooser, HoldOut, SplitBy};
 pub use texts::{Text, Texts};
 pub use write::ShardWriter;

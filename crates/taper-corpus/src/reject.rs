@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use crate::error::{Error, Position, Result};
+use crate::error::{Error, Result};
+use crate::origin::Origin;
 use crate::write::temporary_file;
 
 /// A row that was not as it should be, where [`OnError::Skip`](crate::OnError::Skip) passes over such rows.
@@ -14,7 +15,7 @@ use crate::write::temporary_file;
 pub struct Rejected {
     /// The split it would have gone to.
     pub split: String,
-    /// Its file, within the folder that was opened.
+    /// Its file, as [`Origin::file`] names it.
     pub file: PathBuf,
     /// Its line, counted from 1, in a file of lines.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,20 +31,15 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    pub(crate) fn new(
-        split: &str,
-        file: &Path,
-        position: Option<Position>,
-        error: &Error,
-        content: String,
-    ) -> Self {
-        let (line, row) = match position {
-            Some(Position::Line(line)) => (Some(line), None),
-            Some(Position::Row(row)) => (None, Some(row)),
-            None => (None, None),
-        };
-        let (split, problem) = (split.to_owned(), error.to_string());
-        Self { split, file: file.to_owned(), line, row, problem, content }
+    pub(crate) fn new(split: &str, origin: &Origin, error: &Error, content: String) -> Self {
+        Self {
+            split: split.to_owned(),
+            file: PathBuf::from(&origin.file),
+            line: origin.line,
+            row: origin.row,
+            problem: error.to_string(),
+            content,
+        }
     }
 }
 

@@ -32,6 +32,8 @@ struct Columns<'a> {
     text: Feature<'a>,
     label: Feature<'a>,
     group: Feature<'a>,
+    #[serde(flatten)]
+    origin: Option<OriginFeatures<'a>>,
 }
 
 /// As [`Columns`], where a text may have several labels.
@@ -41,6 +43,15 @@ struct SeveralColumns<'a> {
     text: Feature<'a>,
     labels: Feature<'a>,
     group: Feature<'a>,
+    #[serde(flatten)]
+    origin: Option<OriginFeatures<'a>>,
+}
+
+#[derive(Serialize)]
+struct OriginFeatures<'a> {
+    file: Feature<'a>,
+    line: Feature<'a>,
+    row: Feature<'a>,
 }
 
 #[derive(Serialize, Clone, Copy)]
@@ -51,57 +62,67 @@ enum Feature<'a> {
     Sequence { feature: &'a Feature<'a> },
 }
 
+/// Which columns a corpus has beside `id`, `text` and `group`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Shape {
+    /// Whether a text may have several labels: a list `labels` stands in the place of `label`.
+    pub(crate) label_sets: bool,
+    /// Whether it says where records stood; see [`crate::origin`].
+    pub(crate) origins: bool,
+}
+
 /// The columns of a corpus: `id`, `text`, `label` (null where unlabelled), `group`.
 pub fn corpus_schema() -> SchemaRef {
-    with_label(Field::new("label", DataType::Int64, true))
+    Shape::default().schema()
 }
 
-/// Those of a corpus whose texts have any number of labels: a list `labels` stands in the place of `label`.
-pub(crate) fn label_sets_schema() -> SchemaRef {
-    with_label(Field::new("labels", DataType::new_list(DataType::Int64, true), true))
-}
+impl Shape {
+    pub(crate) fn schema(self) -> SchemaRef {
+        let mut fields = vec![
+            Field::new("id", DataType::Utf8, false),
+            Field::new("text", DataType::Utf8, false),
+            if self.label_sets {
+                Field::new("labels", DataType::new_list(DataType::Int64, true), true)
+            } else {
+                Field::new("label", DataType::Int64, true)
+            },
+            Field::new("group", DataType::Utf8, true),
+        ];
+        if self.origins {
+            fields.extend(crate::origin::fields());
+        }
+        Arc::new(Schema::new(fields))
+    }
 
-fn with_label(label: Field) -> SchemaRef {
-    Arc::new(Schema::new(vec![
-        Field::new("id", DataType::Utf8, false),
-        Field::new("text", DataType::Utf8, false),
-        label,
-        Field::new("group", DataType::Utf8, true),
-    ]))
-}
-
-/// The metadata of a corpus: the features with their class names, and lineage under `taper.`.
-pub(crate) fn corpus_metadata(
-    class_names: &[String],
-    lineage: &BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
-    let string = Feature::Value { dtype: "string" };
-    let label = Feature::ClassLabel { names: class_names };
-    metadata(json(Columns { id: string, text: string, label, group: string }), lineage)
-}
-
-/// As [`corpus_metadata`], where a text may have several labels.
-pub(crate) fn label_sets_metadata(
-    class_names: &[String],
-    lineage: &BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
-    let string = Feature::Value { dtype: "string" };
-    let feature = &Feature::ClassLabel { names: class_names };
-    let labels = Feature::Sequence { feature };
-    metadata(json(SeveralColumns { id: string, text: string, labels, group: string }), lineage)
+    /// The metadata of a corpus: the features with their class names, and lineage under `taper.`.
+    pub(crate) fn metadata(
+        self,
+        class_names: &[String],
+        lineage: &BTreeMap<String, String>,
+    ) -> BTreeMap<String, String> {
+        let string = Feature::Value { dtype: "string" };
+        let integer = Feature::Value { dtype: "int64" };
+        let (id, text, group) = (string, string, string);
+        let origin =
+            self.origins.then_some(OriginFeatures { file: string, line: integer, row: integer });
+        let class = Feature::ClassLabel { names: class_names };
+        let features = if self.label_sets {
+            let labels = Feature::Sequence { feature: &class };
+            json(SeveralColumns { id, text, labels, group, origin })
+        } else {
+            json(Columns { id, text, label: class, group, origin })
+        };
+        let mut metadata = BTreeMap::from([(HUGGINGFACE_KEY.to_owned(), features)]);
+        for (key, value) in lineage {
+            metadata.insert(format!("{LINEAGE_PREFIX}{key}"), value.clone());
+        }
+        metadata
+    }
 }
 
 fn json<C: Serialize>(features: C) -> String {
     // Strings and maps alone: there is nothing in it that JSON could refuse.
     serde_json::to_string(&Features { info: Info { features } }).unwrap_or_default()
-}
-
-fn metadata(features: String, lineage: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let mut metadata = BTreeMap::from([(HUGGINGFACE_KEY.to_owned(), features)]);
-    for (key, value) in lineage {
-        metadata.insert(format!("{LINEAGE_PREFIX}{key}"), value.clone());
-    }
-    metadata
 }
 
 /// Ordered, so that equal input gives equal bytes.
@@ -138,7 +159,8 @@ mod tests {
     #[test]
     fn class_names_come_back_in_order() {
         let names = vec!["neg".to_owned(), "pos".to_owned()];
-        let metadata = corpus_metadata(&names, &BTreeMap::from([("seed".into(), "1".into())]));
+        let lineage = BTreeMap::from([("seed".into(), "1".into())]);
+        let metadata = Shape::default().metadata(&names, &lineage);
         assert_eq!(class_names(&metadata[HUGGINGFACE_KEY]), Some(names));
         assert_eq!(metadata["taper.seed"], "1");
         assert_eq!(
@@ -148,12 +170,15 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_labels_are_sequences_and_have_names_too() {
+    fn lists_of_labels_are_sequences_and_origins_come_last() {
         let names = vec!["art".to_owned(), "law".to_owned()];
-        let metadata = label_sets_metadata(&names, &BTreeMap::new());
+        let shape = Shape { label_sets: true, origins: true };
+        let metadata = shape.metadata(&names, &BTreeMap::new());
         assert_eq!(class_names(&metadata[HUGGINGFACE_KEY]), Some(names));
         let labels = r#""labels":{"_type":"Sequence","feature":{"_type":"ClassLabel","names":["art","law"]}}"#;
         assert!(metadata[HUGGINGFACE_KEY].contains(labels), "{metadata:?}");
+        let last = r#""file":{"_type":"Value","dtype":"string"},"line":{"_type":"Value","dtype":"int64"},"row":{"_type":"Value","dtype":"int64"}}}}"#;
+        assert!(metadata[HUGGINGFACE_KEY].ends_with(last), "{metadata:?}");
     }
 
     #[test]

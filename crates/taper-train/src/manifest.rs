@@ -174,6 +174,10 @@ pub struct Manifest {
     pub dataset: String,
     /// The container the texts came in.
     pub source: String,
+    /// BLAKE3 of where their rows stood when the corpus was written; none where it does not say, or the same rows were
+    /// found elsewhere since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origins: Option<String>,
     /// Where on the Hub they came from, if they did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<HubOrigin>,
@@ -215,6 +219,7 @@ impl Manifest {
             taper: env!("CARGO_PKG_VERSION").to_owned(),
             dataset: recipe.data.dataset.clone(),
             source: String::new(),
+            origins: None,
             hub: None,
             licence: None,
             seed: recipe.seed,

@@ -2,7 +2,7 @@
 //!
 //! | stage | reads | writes |
 //! | --- | --- | --- |
-//! | corpus | the source | `corpus/<split>-00000-of-0000N.parquet`: id, text, label (or labels), group |
+//! | corpus | the source | `corpus/<split>-00000-of-0000N.parquet`: id, text, label (or labels), group, and where the row stood |
 //! | text | the training texts | `tokenizer.json` with its vocabulary |
 //! | vectors | the vocabulary, a vector file | `embeddings.safetensors` `[vocabulary, dimensions]`, `coverage.json` |
 //! | encoded | every text, the tokenizer | `encoded/<split>-00000-of-0000N.parquet`: id, tokens, length, label (or labels) |
@@ -141,14 +141,21 @@ impl Preparation<'_> {
                 (self.events)(PrepareEvent::Rejected { rows: outcome.rejected, file });
             }
             checked?;
+            let origins = source.origins_fingerprint()?;
             self.finish(Stage::Corpus, fingerprint, |manifest| {
                 manifest.source = source.describe();
+                manifest.origins = Some(origins);
                 manifest.class_names = outcome.class_names;
                 manifest.splits = outcome.splits;
                 manifest.rejected = outcome.rejected;
             })?;
         } else if let Texts::Open(source, _) = &texts {
-            self.workspace.set_source(source.describe());
+            let origins = source.origins_fingerprint()?;
+            if self.workspace.set_source(source.describe(), &origins) {
+                let note = "the same rows as before, in other files or on other lines: which, `taper trace` says only of \
+                            data prepared into a new folder";
+                (self.events)(PrepareEvent::Note(note.to_owned()));
+            }
         }
         // Kept stages too: the recipe may ask for a split that the one before did not.
         corpus::check(self.recipe, &self.workspace.manifest().splits)

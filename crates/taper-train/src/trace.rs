@@ -1,7 +1,7 @@
 //! How one row became what it is: source, split, text as it came and as it was cut, ids, what is not known of it.
 
 use serde::Serialize;
-use taper_corpus::{batches, shards};
+use taper_corpus::{Origin, batches, origin_of, shards};
 
 use crate::prepare::text::{BATCH_ROWS, texts};
 use crate::{Error, Prepared, Result};
@@ -13,6 +13,8 @@ pub struct Trace {
     pub dataset: String,
     /// The container it came in.
     pub source: String,
+    /// The file it came from, and where it stood there; `None` where that is not known.
+    pub origin: Option<Origin>,
     /// The split the row is in.
     pub split: String,
     /// Its place there, from 0.
@@ -68,6 +70,11 @@ pub fn trace(prepared: &Prepared, row: &str) -> Result<Trace> {
         .next()
         .ok_or_else(|| Error::prepared(&corpus, "fewer rows than were written; prepare again"))?;
 
+    let origin = match manifest.origins {
+        Some(_) => origin_of(&corpus, split, place as u64)?,
+        None => None,
+    };
+
     let tokenizer = prepared.tokenizer()?;
     let words = tokenizer.tokens(&record.text)?;
     let encoded = prepared.encoded(split)?;
@@ -86,6 +93,7 @@ pub fn trace(prepared: &Prepared, row: &str) -> Result<Trace> {
     Ok(Trace {
         dataset: manifest.dataset.clone(),
         source: manifest.source.clone(),
+        origin,
         split: split.to_owned(),
         row: place,
         label: manifest.label_of(&record),

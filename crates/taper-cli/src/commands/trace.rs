@@ -28,11 +28,12 @@ fn in_words(trace: &Trace) -> String {
         trace.tokens.iter().map(|token| format!("{} {}", token.token, token.id)).collect();
     let list =
         |words: &[String]| if words.is_empty() { "none".to_owned() } else { words.join(", ") };
-    let lines = [
+    let none = || "none".to_owned();
+    let mut lines = vec![
         ("source", format!("{} ({})", trace.dataset, trace.source)),
         ("row", format!("{} of {}, id {}", trace.row, trace.split, trace.id)),
-        ("label", trace.label.clone().unwrap_or_else(|| "none".to_owned())),
-        ("group", trace.group.clone().unwrap_or_else(|| "none".to_owned())),
+        ("label", trace.label.clone().unwrap_or_else(none)),
+        ("group", trace.group.clone().unwrap_or_else(none)),
         ("text", trace.text.clone()),
         (
             "cleaned",
@@ -45,5 +46,8 @@ fn in_words(trace: &Trace) -> String {
             trace.without_vector.as_deref().map_or_else(|| "no vectors at all".to_owned(), list),
         ),
     ];
-    lines.map(|(name, value)| format!("{name:10} {}\n", harmless(&value))).concat()
+    if let Some(origin) = &trace.origin {
+        lines.insert(1, ("file", origin.to_string()));
+    }
+    lines.iter().map(|(name, value)| format!("{name:10} {}\n", harmless(value))).collect()
 }

@@ -9,6 +9,7 @@ mod inspect;
 mod judging;
 mod lineage;
 mod multi_label;
+mod origins;
 mod outputs;
 mod own_data;
 mod report;

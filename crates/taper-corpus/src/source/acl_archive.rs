@@ -10,7 +10,8 @@ use tar::{Archive, EntryType};
 
 use crate::error::{Error, Place, Result};
 use crate::input::archive;
-use crate::source::Visit;
+use crate::origin::Origin;
+use crate::source::VisitFrom;
 use crate::source::acl_imdb::{FOLDERS, Folder, MOST_BYTES, Movies, SETS, Tally, review_id};
 
 /// `aclImdb_v1.tar.gz`. Reviews come in the archive's order.
@@ -39,15 +40,16 @@ impl AclImdbArchive {
         &self.path
     }
 
-    pub(super) fn for_each(&self, visit: &mut Visit<'_>) -> Result<()> {
+    pub(super) fn for_each(&self, visit: &mut VisitFrom<'_>) -> Result<()> {
         let movies = self.movies()?;
         let mut tally = Tally::default();
+        let archive = Path::new(self.path.file_name().unwrap_or_default());
         self.scan(&mut |name, member, content| {
             if let Member::Review(folder, id) = member {
                 let place = Place::member(&self.path, name);
                 let record = movies.record(folder, id, self.read(name, content)?, place)?;
                 tally.count(folder);
-                visit(folder.split(), record)?;
+                visit(folder.split(), record, Origin::new(&archive.join(name), None))?;
             }
             Ok(ControlFlow::Continue(()))
         })?;

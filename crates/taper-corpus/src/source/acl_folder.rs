@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Place, Result};
 use crate::input::regular;
+use crate::origin::Origin;
 use crate::source::acl_imdb::{FOLDERS, Folder, MOST_BYTES, Movies, SETS, Tally, review_id};
-use crate::source::{Visit, list};
+use crate::source::{VisitFrom, list};
 
 /// A folder with `train/` and `test/`, each with `pos/` and `neg/`.
 ///
@@ -51,7 +52,7 @@ impl AclImdbFolder {
         Ok(reviews > others)
     }
 
-    pub(super) fn for_each(&self, visit: &mut Visit<'_>) -> Result<()> {
+    pub(super) fn for_each(&self, visit: &mut VisitFrom<'_>) -> Result<()> {
         self.check_classes()?;
         let movies = self.movies()?;
         let mut tally = Tally::default();
@@ -64,7 +65,8 @@ impl AclImdbFolder {
                 let bytes = read(&path)?;
                 let record = movies.record(folder, id, bytes, Place::file(&path))?;
                 tally.count(folder);
-                visit(folder.split(), record)?;
+                let file = path.strip_prefix(&self.root).unwrap_or(&path);
+                visit(folder.split(), record, Origin::new(file, None))?;
             }
         }
         tally.check(&self.root)

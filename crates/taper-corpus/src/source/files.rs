@@ -14,12 +14,13 @@ use crate::format::{
 };
 use crate::labels::Labels;
 use crate::layout::{UNSUPERVISED, may_lack_labels, split_rank};
+use crate::origin::Origin;
 use crate::record::Record;
 use crate::reject::Rejected;
 use crate::settings::{ColumnSettings, OnError, SourceSettings};
 use crate::source::find::{self, Found};
-use crate::source::seen::{BAD, Seen, framed, hash};
-use crate::source::{Reject, Visit};
+use crate::source::seen::{BAD, Seen, framed, hash, hash_origin};
+use crate::source::{Reject, VisitFrom};
 
 /// Files of labelled texts: CSV and its kin, JSON lines, Parquet, fastText's and TREC's lines, plain
 /// text, or a folder per class.
@@ -30,6 +31,8 @@ use crate::source::{Reject, Visit};
 #[derive(Debug, Clone)]
 pub struct FileSource {
     root: PathBuf,
+    /// The folder that its files are named in.
+    base: PathBuf,
     settings: SourceSettings,
     pub(super) splits: Vec<(String, Vec<DataFile>)>,
     pub(super) notes: Vec<String>,
@@ -43,6 +46,8 @@ struct Survey {
     /// The splits in which a row has a label: there each row needs one.
     labelled: BTreeSet<String>,
     records: String,
+    /// Of where all rows stand.
+    origins: String,
 }
 
 impl FileSource {
@@ -108,8 +113,10 @@ impl FileSource {
         if settings.label_names.is_empty() {
             settings.label_names = named_by_parquet(&splits)?;
         }
-        let (root, notes, survey) = (root.to_owned(), found.notes, Arc::default());
-        Ok(Self { root, settings, splits, notes, survey })
+        // A file, an archive, a member of one, a pattern: what comes before them is a folder.
+        let base = root.ancestors().find(|part| part.is_dir()).unwrap_or(Path::new(""));
+        let (root, base, notes) = (root.to_owned(), plain(base).to_owned(), found.notes);
+        Ok(Self { root, base, settings, splits, notes, survey: Arc::default() })
     }
 
     /// What was opened.
@@ -139,7 +146,16 @@ impl FileSource {
         Ok(hasher.finalize().to_hex().to_string())
     }
 
-    pub(super) fn for_each(&self, visit: &mut Visit<'_>, reject: &mut Reject<'_>) -> Result<()> {
+    /// Of the files' names and the lines or rows that records stand on.
+    pub(super) fn origins_fingerprint(&self) -> Result<String> {
+        Ok(self.survey()?.origins.clone())
+    }
+
+    pub(super) fn for_each(
+        &self,
+        visit: &mut VisitFrom<'_>,
+        reject: &mut Reject<'_>,
+    ) -> Result<()> {
         let survey = self.survey()?;
         let mut records = blake3::Hasher::new();
         self.rows(&mut |mut seen| {
@@ -159,7 +175,8 @@ impl FileSource {
             match numbers(&survey.labels, &raw, || seen.place()) {
                 Ok((label, labels)) => {
                     let Raw { text, group, .. } = raw;
-                    visit(seen.split, Record { id, text, label, labels, group })
+                    let record = Record { id, text, label, labels, group };
+                    visit(seen.split, record, self.origin(&seen))
                 }
                 Err(error) => {
                     let content = raw.words().unwrap_or_default();
@@ -179,7 +196,7 @@ impl FileSource {
             return Ok(survey);
         }
         let mut labels = Labels::new(&self.settings.label_names);
-        let mut records = blake3::Hasher::new();
+        let (mut records, mut origins) = (blake3::Hasher::new(), blake3::Hasher::new());
         let (mut accepted, mut settled) = (0_u64, false);
         let mut first_problem: Option<String> = None;
         let mut labelled = BTreeSet::new();
@@ -195,6 +212,7 @@ impl FileSource {
                 }
             };
             hash(&mut records, &seen, &raw);
+            hash_origin(&mut origins, &self.origin(&seen));
             if seen.split != first && !settled {
                 labels.settle();
                 settled = true;
@@ -239,8 +257,9 @@ impl FileSource {
             }
             return Err(Error::NoRows { place, split });
         }
-        let records = records.finalize().to_hex().to_string();
-        Ok(self.survey.get_or_init(|| Survey { labels, labelled, records }))
+        let [records, origins] =
+            [records, origins].map(|hasher| hasher.finalize().to_hex().to_string());
+        Ok(self.survey.get_or_init(|| Survey { labels, labelled, records, origins }))
     }
 
     /// Hands out every row, in order, and no other than those of a text that can be used.
@@ -338,11 +357,20 @@ impl FileSource {
         if self.settings.on_error == OnError::Stop {
             return Err(bad.error);
         }
-        let file =
-            seen.path.strip_prefix(&self.root).ok().filter(|file| file.file_name().is_some());
-        let file = file.or_else(|| seen.path.file_name().map(Path::new)).unwrap_or(seen.path);
-        reject(Rejected::new(seen.split, file, seen.position, &bad.error, bad.content))
+        reject(Rejected::new(seen.split, &self.origin(seen), &bad.error, bad.content))
     }
+
+    /// Where a row stands, by a path that is the same on every machine.
+    fn origin(&self, seen: &Seen<'_>) -> Origin {
+        let below = plain(seen.path).strip_prefix(&self.base).ok();
+        let file = below.or_else(|| seen.path.file_name().map(Path::new)).unwrap_or(Path::new(""));
+        Origin::new(file, seen.position)
+    }
+}
+
+/// Without `./` before it, which a glob leaves out.
+fn plain(path: &Path) -> &Path {
+    path.strip_prefix(".").unwrap_or(path)
 }
 
 /// The number of a row's label, or those of its labels.

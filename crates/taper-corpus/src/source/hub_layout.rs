@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::columns::{Records, class_names_of};
 use crate::error::Result;
 use crate::layout::{ShardSets, UNSUPERVISED};
-use crate::source::Visit;
+use crate::source::VisitFrom;
 
 /// A folder (or list) of `<split>-00000-of-0000N.parquet`.
 ///
@@ -45,10 +45,11 @@ impl HubLayout {
         Ok(without)
     }
 
-    pub(super) fn for_each(&self, visit: &mut Visit<'_>) -> Result<()> {
+    pub(super) fn for_each(&self, visit: &mut VisitFrom<'_>) -> Result<()> {
         for (split, files) in &self.splits {
-            for record in Records::new(split, files, &self.class_names) {
-                visit(split, record?)?;
+            let mut records = Records::new(split, files, &self.class_names);
+            while let Some(record) = records.next().transpose()? {
+                visit(split, record, records.origin())?;
             }
         }
         Ok(())

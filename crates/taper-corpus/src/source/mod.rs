@@ -24,6 +24,7 @@ use crate::columns::is_corpus_like;
 use crate::error::{Error, Result};
 use crate::input::{Input, archive};
 use crate::layout::{ShardSets, shard_sets};
+use crate::origin::Origin;
 use crate::record::Record;
 use crate::reject::Rejected;
 use crate::settings::{Limits, SourceSettings};
@@ -31,6 +32,9 @@ use find::Found;
 
 /// What a stream of records is handed to: the split's name and the record.
 pub type Visit<'a> = dyn FnMut(&str, Record) -> Result<()> + 'a;
+
+/// As [`Visit`], with where the record stands.
+pub type VisitFrom<'a> = dyn FnMut(&str, Record, Origin) -> Result<()> + 'a;
 
 /// What rows that were passed over are handed to; see [`OnError::Skip`](crate::OnError::Skip).
 pub type Reject<'a> = dyn FnMut(Rejected) -> Result<()> + 'a;
@@ -142,6 +146,11 @@ impl Source {
 
     /// As [`Self::for_each`], and hands what [`OnError::Skip`](crate::OnError::Skip) passes over to `reject`.
     pub fn for_each_rejecting(&self, visit: &mut Visit<'_>, reject: &mut Reject<'_>) -> Result<()> {
+        self.for_each_from(&mut |split, record, _| visit(split, record), reject)
+    }
+
+    /// As [`Self::for_each_rejecting`], and says where each record stands.
+    pub fn for_each_from(&self, visit: &mut VisitFrom<'_>, reject: &mut Reject<'_>) -> Result<()> {
         match self {
             Self::Files(files) => files.for_each(visit, reject),
             Self::HubLayout(hub) => hub.for_each(visit),
@@ -172,7 +181,7 @@ impl Source {
             Self::AclImdbArchive(archive) => {
                 hasher.update(hash_file(archive.path())?.as_bytes());
             }
-            Self::AclImdbFolder(folder) => folder.for_each(&mut |split, record| {
+            Self::AclImdbFolder(folder) => folder.for_each(&mut |split, record, _| {
                 for part in [split, &record.id, record.group.as_deref().unwrap_or(""), &record.text]
                 {
                     hasher.update(&(part.len() as u64).to_le_bytes());
@@ -180,6 +189,29 @@ impl Source {
                 }
                 Ok(())
             })?,
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    /// Of where the records stand, which [`Self::fingerprint`] does not tell: names of files below what was opened, lines,
+    /// rows. 64 hexadecimal digits; where the content is the same and this is too, so is every [`Origin`]
+    /// (but for ratings in the names of aclImdb's reviews).
+    ///
+    /// # Errors
+    /// As [`Self::for_each`].
+    pub fn origins_fingerprint(&self) -> Result<String> {
+        let mut hasher = blake3::Hasher::new_derive_key("taper-corpus 2026 origins of records");
+        let names: Vec<&Path> = match self {
+            Self::Files(files) => return files.origins_fingerprint(),
+            Self::HubLayout(hub) => {
+                hub.splits().iter().flat_map(|(_, files)| files).map(PathBuf::as_path).collect()
+            }
+            Self::AclImdbArchive(archive) => vec![archive.path()],
+            // There an id is a file's name but for its rating.
+            Self::AclImdbFolder(_) => Vec::new(),
+        };
+        for name in names {
+            seen::framed(&mut hasher, &name.file_name().unwrap_or_default().to_string_lossy());
         }
         Ok(hasher.finalize().to_hex().to_string())
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::error::{Place, Position, Result};
 use crate::format::{BadRow, Raw};
+use crate::origin::Origin;
 
 /// What stands in the fingerprint for a row that is passed over.
 pub(super) const BAD: &[u8] = b"a row that is not as it should be";
@@ -48,6 +49,14 @@ pub(super) fn hash(hasher: &mut blake3::Hasher, seen: &Seen<'_>, raw: &Raw) -> S
         }
     }
     id
+}
+
+/// Adds where a row stands.
+pub(super) fn hash_origin(hasher: &mut blake3::Hasher, origin: &Origin) {
+    framed(hasher, &origin.file);
+    for number in [origin.line, origin.row] {
+        hasher.update(&number.unwrap_or(u64::MAX).to_le_bytes());
+    }
 }
 
 /// The length goes first, so that no two rows share a byte string.

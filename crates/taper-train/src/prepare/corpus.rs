@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use taper_corpus::{
-    Chooser, ContentFingerprint, CorpusWriter, HoldOut, Record, RejectedWriter, Source, SplitBy,
-    SplitSummary, UNSUPERVISED,
+    Chooser, ContentFingerprint, CorpusWriter, HoldOut, Origin, Record, RejectedWriter, Source,
+    SplitBy, SplitSummary, UNSUPERVISED,
 };
 
 use super::PrepareEvent;
@@ -70,7 +70,8 @@ pub(super) fn build(
         Labels::Multi => CorpusWriter::create_label_sets,
     };
     let begin = |hold_out, leaks| {
-        Ok::<_, Error>(Attempt::new(create(folder, &class_names, &lineage)?, hold_out, leaks))
+        let writer = create(folder, &class_names, &lineage)?.with_origins();
+        Ok::<_, Error>(Attempt::new(writer, hold_out, leaks))
     };
     let mut attempt = begin(hold_out, leaks.clone())?;
     let mut rejected = attempt.read(source, folder, events)?;
@@ -158,8 +159,8 @@ impl Attempt {
         events: &mut dyn FnMut(PrepareEvent),
     ) -> Result<RejectedWriter> {
         let mut rejected = RejectedWriter::create(folder);
-        source.for_each_rejecting(
-            &mut |split, record| self.write(split, record, events),
+        source.for_each_from(
+            &mut |split, record, origin| self.write(split, record, origin, events),
             &mut |row| rejected.write(&row),
         )?;
         Ok(rejected)
@@ -169,6 +170,7 @@ impl Attempt {
         &mut self,
         split: &str,
         record: Record,
+        origin: Origin,
         events: &mut dyn FnMut(PrepareEvent),
     ) -> taper_corpus::Result<()> {
         let chooser = self.hold_out.as_mut().filter(|_| split == "train");
@@ -191,7 +193,7 @@ impl Attempt {
         if self.rows.is_multiple_of(REPORT_EVERY) {
             events(PrepareEvent::Rows { stage: Stage::Corpus, rows: self.rows, total: None });
         }
-        self.writer.write(split, record)
+        self.writer.write_from(split, record, origin)
     }
 
     /// Rows were held out although the source has a validation split.

@@ -50,9 +50,11 @@ impl Workspace {
         self.manifest.hub = hub;
     }
 
-    /// Notes what the texts were read from this time, where their stage is kept: the same rows may lie in another format.
-    pub(super) fn set_source(&mut self, source: String) {
+    /// Notes what the texts were read from this time, where their stage is kept: the same rows may lie in another format,
+    /// or elsewhere. Then the corpus no longer tells where they stand, and this gives true.
+    pub(super) fn set_source(&mut self, source: String, origins: &str) -> bool {
         self.manifest.source = source;
+        self.manifest.origins.take_if(|known| known != origins).is_some()
     }
 
     /// What the folder's own manifest said before.
@@ -181,6 +183,7 @@ fn copy_outcome(stage: Stage, from: &Manifest, to: &mut Manifest) {
         Stage::Corpus => {
             to.class_names.clone_from(&from.class_names);
             to.source.clone_from(&from.source);
+            to.origins.clone_from(&from.origins);
             to.splits.clone_from(&from.splits);
             to.rejected = from.rejected;
             for split in to.splits.values_mut() {
