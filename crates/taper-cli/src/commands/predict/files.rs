@@ -75,7 +75,7 @@ fn open(args: &PredictArgs, input: &Path) -> Result<Texts> {
     {
         bail!("standard input is read as a text a line; for columns write a file and name it");
     }
-    Ok(Texts::lines(Path::new("standard input"), io::stdin(), &settings)?)
+    Ok(Texts::stream(Path::new("standard input"), io::stdin(), &settings)?)
 }
 
 /// Gives back what was written to.
