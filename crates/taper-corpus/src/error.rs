@@ -115,6 +115,17 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// A stream of what is not read from its beginning to its end.
+    #[error(
+        "{} is a stream, read once from its beginning, and Parquet is read from its end, where its index stands; save it to \
+         a file and name that",
+        path.display()
+    )]
+    NotSeekable {
+        /// What the stream is called.
+        path: PathBuf,
+    },
+
     /// A well-formed source that holds nothing.
     #[error("{place} has no rows{}", split.as_ref().map(|s| format!(" in the split `{s}`")).unwrap_or_default())]
     NoRows {

@@ -6,7 +6,7 @@
 //!   it first; [`Record`] is what it yields, [`Origin`] where that stood, [`Rejected`] what it may pass over.
 //! - [`CorpusWriter`] and [`ShardWriter`] write Parquet; [`records`], [`batches`] and [`shards`]
 //!   read it back.
-//! - [`Texts`] are the texts of a file without their labels, one at a time.
+//! - [`Texts`] are the texts of a file, or of a stream, without their labels, one at a time.
 //! - [`HoldOut`] splits a split.
 //! - [`duplicates`] finds texts that occur twice, or nearly so; [`Defects`] what is wrong with one.
 //! - [`HubDataset`] is any data set of the Hub that has Parquet; [`hub`] fetches and verifies one file; [`imdb`] knows

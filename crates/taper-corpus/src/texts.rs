@@ -1,4 +1,4 @@
-//! The texts of one file, or of a stream of lines, one at a time: what a trained model is asked about.
+//! The texts of one file, or of a stream, one at a time: what a trained model is asked about.
 //!
 //! Unlike [`Source`](crate::Source), it needs no labels and looks at none, reads once, and knows no splits.
 
@@ -6,9 +6,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Place, Position, Result};
-use crate::format::{DataFile, LabelUse, Reading, Row, Rows, detect, every_line};
+use crate::format::{
+    DataFile, Detected, LabelUse, Reading, Row, Rows, detect, detect_in, every_line,
+};
 use crate::input::{Input, archive};
-use crate::settings::{OnError, SourceSettings};
+use crate::settings::{Format, OnError, SourceSettings};
 
 /// A text of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +29,7 @@ impl AsRef<str> for Text {
     }
 }
 
-/// The texts of a file in order; memory does not grow with the file.
+/// The texts of a file, or of a stream, in order; memory does not grow with either.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -73,40 +75,43 @@ impl Texts {
         }
         let path = &within_archive(path)?;
         let detected = detect(path, settings)?;
-        if let Some(first) = detected.unclear {
-            return Err(Error::UnclearHeader { place: Place::file(path), first });
-        }
         let rows = if detected.reading == Reading::Text {
             every_line(Input::open(path, &settings.limits)?, &settings.limits)
         } else {
-            let file = DataFile {
-                path: path.to_owned(),
-                reading: detected.reading,
-                names: detected.names,
-                columns: detected.columns,
-                header_told: settings.dialect.header == Some(true),
-                label: LabelUse::Ignored,
-                separator: None,
-            };
-            file.open(&settings.limits)?
+            data_file(path, detected, settings)?.open(&settings.limits)?
         };
         Ok(Self::new(path, Some(rows), settings))
     }
 
-    /// The lines of a stream, packed or not; `name` is what errors call it. A stream may be empty.
+    /// The texts of a stream, which is read once and may be packed by gzip or Zstandard; `name` is what errors call it.
+    /// It is what [`SourceSettings::format`] says, without one a text a line: that is not detected. Columns and dialect
+    /// are, from its first 256 KiB, or told. A stream may be empty.
     ///
     /// # Errors
-    /// What the stream refuses; UTF-16, by its byte-order mark.
-    pub fn lines(
+    /// Parquet ([`Error::NotSeekable`]); what the stream refuses; UTF-16, by its byte-order mark; of a table or JSON lines
+    /// what [`Texts::open`] refuses.
+    pub fn stream(
         name: &Path,
         reader: impl Read + 'static,
         settings: &SourceSettings,
     ) -> Result<Self> {
-        let rows = match Input::stream(name, Box::new(reader)) {
-            Err(Error::Empty { .. }) => None,
-            input => Some(every_line(input?, &settings.limits)),
+        settings.check()?;
+        let format = settings.format.unwrap_or(Format::Text);
+        if format == Format::Parquet {
+            return Err(Error::NotSeekable { path: name.to_owned() });
+        }
+        let rows = || {
+            let mut input = Input::stream(name, Box::new(reader))?;
+            if format == Format::Text {
+                return Ok(every_line(input, &settings.limits));
+            }
+            let detected = detect_in(&mut input, settings)?;
+            data_file(name, detected, settings)?.read(input, &settings.limits)
         };
-        Ok(Self::new(name, rows, settings))
+        match rows() {
+            Err(Error::Empty { .. }) => Ok(Self::new(name, None, settings)),
+            rows => Ok(Self::new(name, Some(rows?), settings)),
+        }
     }
 
     fn new(path: &Path, rows: Option<Box<dyn Rows>>, settings: &SourceSettings) -> Self {
@@ -136,6 +141,22 @@ impl Texts {
     fn place(&self, position: Option<Position>) -> Place {
         Place { position, ..Place::file(&self.path) }
     }
+}
+
+/// How what was detected is read, labels aside.
+fn data_file(path: &Path, detected: Detected, settings: &SourceSettings) -> Result<DataFile> {
+    if let Some(first) = detected.unclear {
+        return Err(Error::UnclearHeader { place: Place::file(path), first });
+    }
+    Ok(DataFile {
+        path: path.to_owned(),
+        reading: detected.reading,
+        names: detected.names,
+        columns: detected.columns,
+        header_told: settings.dialect.header == Some(true),
+        label: LabelUse::Ignored,
+        separator: None,
+    })
 }
 
 /// The one member of a zip archive; any other file is itself.

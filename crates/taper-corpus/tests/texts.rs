@@ -2,14 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
-use std::io::Cursor;
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
-use taper_corpus::{ColumnSettings, DialectSettings, OnError, SourceSettings, Text, Texts};
+use taper_corpus::{
+    ColumnSettings, DialectSettings, Error, Format, OnError, SourceSettings, Text, Texts,
+};
 
 fn read(path: &Path, settings: &SourceSettings) -> Vec<Text> {
     Texts::open(path, settings).unwrap().collect::<Result<_, _>>().unwrap()
@@ -65,12 +67,130 @@ fn a_line_is_a_text_blank_or_not() {
     assert_eq!(texts(read(&path, &SourceSettings::default())), expected);
     let stream = |bytes: &[u8]| {
         let reader = Cursor::new(bytes.to_vec());
-        let lines = Texts::lines(Path::new("standard input"), reader, &SourceSettings::default());
+        let lines = Texts::stream(Path::new("standard input"), reader, &SourceSettings::default());
         texts(lines.unwrap().collect::<Result<_, _>>().unwrap())
     };
     assert_eq!(stream(bytes), expected);
     assert_eq!(stream(&zstd::encode_all(&bytes[..], 1).unwrap()), expected);
     assert_eq!(stream(b""), [""; 0]);
+}
+
+/// Gives little at a time, as a pipe does.
+struct Trickle(Cursor<Vec<u8>>);
+
+impl Read for Trickle {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(1021);
+        self.0.read(&mut buffer[..most])
+    }
+}
+
+fn told(format: Format) -> SourceSettings {
+    SourceSettings { format: Some(format), ..SourceSettings::default() }
+}
+
+fn stream(bytes: &[u8], settings: &SourceSettings) -> Result<Vec<Text>, Error> {
+    let reader = Trickle(Cursor::new(bytes.to_vec()));
+    Texts::stream(Path::new("standard input"), reader, settings)?.collect()
+}
+
+#[test]
+fn a_stream_gives_what_a_file_gives_however_long() {
+    let folder = tempfile::tempdir().unwrap();
+    // Beyond what detection looks at, in rows and in a row.
+    let long = "word ".repeat(80_000);
+    let (mut csv, mut tsv) =
+        ("\u{feff}id;review\n".to_owned(), "id\treview\r\n0\t\"a\tb\"\r\n".to_owned());
+    let mut jsonl = format!("\n{{\"x\": \"{long}\", \"review\": \"first\"}}\n");
+    let (mut fasttext, mut trec) = (String::new(), String::new());
+    for row in 0..20_000 {
+        csv += &format!("{row};\"Row; \"\"{row}\"\"\nand {}\"\n", row * 7);
+        tsv += &format!("{row}\tRow {row}, and {}\r\n", row * 7);
+        jsonl += &format!("{{\"review\": \"Row {row}\", \"id\": {row}}}\n");
+        fasttext += &format!("__label__a Row {row}\n");
+        trec += &format!("NUM:count How many rows , {row} ?\n");
+    }
+    csv += &format!("last;{long}\n");
+    for (name, text, format) in [
+        ("t.csv", csv, Format::Csv),
+        ("t.tsv", tsv, Format::Csv),
+        ("t.jsonl", jsonl, Format::Jsonl),
+        ("t.ft", fasttext, Format::FastText),
+        ("t.trec", trec, Format::Trec),
+    ] {
+        let (path, settings) = (folder.path().join(name), told(format));
+        fs::write(&path, &text).unwrap();
+        let expected = read(&path, &settings);
+        assert!(expected.len() >= 20_000, "{name}: {}", expected.len());
+        assert_eq!(stream(text.as_bytes(), &settings).unwrap(), expected, "{name}");
+        let zstd = zstd::encode_all(text.as_bytes(), 1).unwrap();
+        assert_eq!(stream(&zstd, &settings).unwrap(), expected, "{name}.zst");
+        let mut gzip = flate2::read::GzEncoder::new(text.as_bytes(), flate2::Compression::fast());
+        let mut packed = Vec::new();
+        gzip.read_to_end(&mut packed).unwrap();
+        assert_eq!(stream(&packed, &settings).unwrap(), expected, "{name}.gz");
+    }
+}
+
+#[test]
+fn a_stream_without_end_gives_its_rows() {
+    /// The same row again and again.
+    struct Endless(&'static [u8], usize);
+    impl Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let read = (&self.0[self.1..]).read(buffer)?;
+            self.1 = (self.1 + read) % self.0.len();
+            Ok(read)
+        }
+    }
+    for (row, format) in [
+        (&b"a film,\"good, really\",1\n"[..], Format::Csv),
+        (b"{\"text\": \"good, really\"}\n", Format::Jsonl),
+        (b"good, really\n", Format::Text),
+    ] {
+        let text = if format == Format::Csv { vec!["2".to_owned()] } else { Vec::new() };
+        let columns = ColumnSettings { text, ..ColumnSettings::default() };
+        let settings = SourceSettings { columns, ..told(format) };
+        let texts = Texts::stream(Path::new("in"), Endless(row, 0), &settings).unwrap();
+        let first: Vec<Text> = texts.take(50_000).collect::<Result<_, _>>().unwrap();
+        assert_eq!(first.len(), 50_000);
+        assert!(first.iter().all(|text| text.text == "good, really"), "{format:?}");
+    }
+}
+
+#[test]
+fn what_a_stream_cannot_be_is_said() {
+    for format in [Format::Csv, Format::Jsonl, Format::Text, Format::FastText] {
+        let mark = [0xef, 0xbb, 0xbf];
+        assert_eq!(stream(b"", &told(format)).unwrap(), [], "{format:?}");
+        assert_eq!(stream(&mark, &told(format)).unwrap(), [], "{format:?}");
+    }
+    let message = |bytes: &[u8], format| stream(bytes, &told(format)).unwrap_err().to_string();
+    // Before anything is read.
+    let found = Texts::stream(Path::new("in"), Refused, &told(Format::Parquet)).unwrap_err();
+    assert!(matches!(&found, Error::NotSeekable { path } if path == Path::new("in")), "{found}");
+    let found = message(b"text\none\n\"two\" \n", Format::Csv);
+    assert!(found.starts_with("standard input, line 3: something follows"), "{found}");
+    let found = message(b"[{\"text\": 1}]", Format::Jsonl);
+    assert!(found.contains("standard input is not a data set: a JSON list"), "{found}");
+    let found = message(b"one\ntwo\n", Format::Jsonl);
+    assert!(found.starts_with("standard input, line 1: not a JSON object"), "{found}");
+    let found = message(b"\xff\xfeo\0", Format::Csv);
+    assert!(found.contains("standard input: begins with UTF-16"), "{found}");
+    let mut cut = zstd::encode_all(&b"text\none\n"[..], 1).unwrap();
+    cut.truncate(cut.len() - 2);
+    let found = message(&cut, Format::Csv);
+    assert!(found.contains("standard input is cut short or damaged"), "{found}");
+    let found = Texts::stream(Path::new("in"), Refused, &told(Format::Csv)).unwrap_err();
+    assert!(found.to_string().contains("cannot read in: no more"), "{found}");
+}
+
+struct Refused;
+
+impl Read for Refused {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::other("no more"))
+    }
 }
 
 #[test]

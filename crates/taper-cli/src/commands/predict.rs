@@ -28,13 +28,13 @@ pub(crate) struct PredictArgs {
     text: Vec<String>,
 
     /// A file of texts: a text a line, CSV, TSV, JSON lines or Parquet, also as .gz, .zst or .zip; `-` is standard input, a
-    /// text a line.
+    /// text a line unless --input-format says what else, also packed by gzip or Zstandard.
     #[arg(long, short, value_name = "FILE|-")]
     input: Option<PathBuf>,
 
-    /// What the file is. [default: by its content and its name]
-    #[arg(long, value_name = "text|csv|jsonl|parquet", value_parser = input_format, requires = "input")]
-    input_format: Option<Format>,
+    /// What the input is; `tsv` is `csv` with tabs. [default: by a file's content and name; text on standard input]
+    #[arg(long, value_name = "text|csv|tsv|jsonl|parquet", value_parser = input_format, requires = "input")]
+    input_format: Option<InputFormat>,
 
     /// The column that holds the text, by name or number; several are joined by a line break. [default: by its name]
     #[arg(
@@ -83,14 +83,24 @@ pub(crate) struct PredictArgs {
     json: bool,
 }
 
-fn input_format(word: &str) -> Result<Format, String> {
-    match word {
-        "text" => Ok(Format::Text),
-        "csv" => Ok(Format::Csv),
-        "jsonl" => Ok(Format::Jsonl),
-        "parquet" => Ok(Format::Parquet),
-        _ => Err("expected text, csv, jsonl or parquet".to_owned()),
-    }
+/// What the input is said to be.
+#[derive(Debug, Clone, Copy)]
+struct InputFormat {
+    format: Format,
+    /// Between fields; detected where it is not said.
+    delimiter: Option<char>,
+}
+
+fn input_format(word: &str) -> Result<InputFormat, String> {
+    let (format, delimiter) = match word {
+        "text" => (Format::Text, None),
+        "csv" => (Format::Csv, None),
+        "tsv" => (Format::Csv, Some('\t')),
+        "jsonl" => (Format::Jsonl, None),
+        "parquet" => (Format::Parquet, None),
+        _ => return Err("expected text, csv, tsv, jsonl or parquet".to_owned()),
+    };
+    Ok(InputFormat { format, delimiter })
 }
 
 fn header(word: &str) -> Result<bool, String> {

@@ -17,4 +17,5 @@ mod report;
 mod restart;
 mod resume;
 mod serve;
+mod streams;
 mod taper;

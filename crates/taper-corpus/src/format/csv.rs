@@ -94,8 +94,12 @@ pub(super) struct CsvRows {
 }
 
 impl CsvRows {
-    pub(super) fn open(file: &DataFile, dialect: Dialect, limits: &Limits) -> Result<Self> {
-        let input = Input::open(&file.path, limits)?;
+    pub(super) fn new(
+        input: Input,
+        file: &DataFile,
+        dialect: Dialect,
+        limits: &Limits,
+    ) -> Result<Self> {
         let quoting = dialect.quote.map(|quote| (quote, dialect.delimiter));
         let (mut frames, mut fields) = (Frames::new(input, quoting, limits), Fields::new(dialect));
         let Some(frame) = frames.next()? else {

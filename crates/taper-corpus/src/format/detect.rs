@@ -22,6 +22,8 @@ use crate::settings::{ColumnSettings, Format, SourceSettings};
 /// Bytes that are looked at.
 pub(super) const SAMPLE: usize = 256 << 10;
 
+const LIST: &str = "a JSON list; write an object a line (`jq -c .[]`)";
+
 /// What a file was found to be.
 #[derive(Debug, Clone)]
 pub(crate) struct Detected {
@@ -39,7 +41,20 @@ pub(crate) struct Detected {
 /// # Errors
 /// An empty file, one that cannot be opened, and one that is none of the formats.
 pub(crate) fn detect(path: &Path, settings: &SourceSettings) -> Result<Detected> {
-    let (sample, complete) = Input::open(path, &settings.limits)?.sample(SAMPLE)?;
+    let detected = detect_in(&mut Input::open(path, &settings.limits)?, settings)?;
+    if detected.reading == Reading::Parquet {
+        return Ok(Detected { names: parquet::columns(path)?, ..detected });
+    }
+    Ok(detected)
+}
+
+/// Looks at what has been opened already, and leaves it to be read. Of Parquet, the columns are not looked for.
+///
+/// # Errors
+/// As [`detect`].
+pub(crate) fn detect_in(input: &mut Input, settings: &SourceSettings) -> Result<Detected> {
+    let path = &input.path().to_owned();
+    let (sample, complete) = input.head(SAMPLE)?;
     let sample = if complete { &sample[..] } else { up_to_line_end(&sample) };
     if sample.is_empty() {
         return Err(Error::Empty { place: Place::file(path) });
@@ -72,12 +87,14 @@ pub(crate) fn detect(path: &Path, settings: &SourceSettings) -> Result<Detected>
     Ok(match format {
         Format::Csv => table(path, sample, complete, settings),
         Format::Jsonl => {
-            let names = jsonl::keys(path, sample, &settings.limits)?;
+            let names = jsonl::keys(input, &settings.limits)?;
+            // Lines among which one is no object are told when its turn comes.
+            if names.is_empty() && sample.trim_ascii_start().starts_with(b"[") {
+                return Err(not_one(path, LIST));
+            }
             Detected { names, ..fixed(Reading::Jsonl, &[]) }
         }
-        Format::Parquet => {
-            Detected { names: parquet::columns(path)?, ..fixed(Reading::Parquet, &[]) }
-        }
+        Format::Parquet => fixed(Reading::Parquet, &[]),
         Format::FastText => fixed(Reading::FastText, &["label", "text"]),
         Format::Trec => fixed(Reading::Trec, &trec::COLUMNS),
         Format::Text => fixed(Reading::Text, &["text"]),
@@ -111,7 +128,7 @@ fn format_of(
         return Ok(Format::Jsonl);
     }
     if start.starts_with(b"[") && extension.starts_with("json") {
-        return Err(not_one(path, "a JSON list; write an object a line (`jq -c .[]`)"));
+        return Err(not_one(path, LIST));
     }
     if sample.starts_with(archive::MARK) {
         let found = "a zip archive; open it by itself, or name its file as in `FILE.zip/train.csv`";

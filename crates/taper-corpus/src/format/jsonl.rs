@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Deserializer, Value};
 
+use super::detect::SAMPLE;
 use super::pick::{LabelUse, pick};
 use super::{DataFile, Raw, Row, Rows, bad, line, several};
 use crate::error::{Error, Place, Position, Result};
@@ -25,23 +26,14 @@ use crate::settings::{ColumnSettings, Limits};
 /// Lines whose keys are looked at.
 const LINES: usize = 100;
 
-/// The keys of the first objects, in order of first use. Where the file's first line is longer than the
-/// sample, it is read whole.
+/// The keys of the first objects, in order of first use. Where the first line is longer than a sample, as much is
+/// looked at as a row may hold.
 ///
 /// # Errors
 /// What the disk or the decompressor refuses.
-pub(super) fn keys(path: &Path, sample: &[u8], limits: &Limits) -> Result<Vec<String>> {
-    let mut keys = keys_in(sample);
-    if keys.is_empty() {
-        let mut frames = Frames::new(Input::open(path, limits)?, None, limits);
-        while let Some(frame) = frames.next()? {
-            if !frame.bytes.trim_ascii().is_empty() {
-                keys = keys_in(frame.bytes);
-                break;
-            }
-        }
-    }
-    Ok(keys)
+pub(super) fn keys(input: &mut Input, limits: &Limits) -> Result<Vec<String>> {
+    let keys = keys_in(&input.head(SAMPLE)?.0);
+    if keys.is_empty() { Ok(keys_in(&input.head(limits.row_bytes)?.0)) } else { Ok(keys) }
 }
 
 fn keys_in(sample: &[u8]) -> Vec<String> {
@@ -109,6 +101,7 @@ pub(super) struct JsonRows {
 }
 
 /// The keys that hold what.
+#[derive(Default)]
 struct Names {
     text: Vec<String>,
     label: Option<String>,
@@ -117,14 +110,24 @@ struct Names {
 }
 
 impl JsonRows {
-    pub(super) fn open(file: &DataFile, limits: &Limits) -> Result<Self> {
-        let (sample, _) = Input::open(&file.path, limits)?.sample(super::detect::SAMPLE)?;
-        let keys = keys(&file.path, &sample, limits)?;
-        let columns = names(&file.path, &keys, &file.columns, file.label)?;
-        let rest = [&columns.label, &columns.group, &columns.id];
-        let wanted = columns.text.iter().chain(rest.into_iter().flatten()).cloned().collect();
-        let frames = Frames::new(Input::open(&file.path, limits)?, None, limits);
-        Ok(Self { frames, columns, separator: file.separator.clone(), wanted })
+    pub(super) fn new(mut input: Input, file: &DataFile, limits: &Limits) -> Result<Self> {
+        let keys = keys(&mut input, limits)?;
+        let (frames, columns) = (Frames::new(input, None, limits), Names::default());
+        let separator = file.separator.clone();
+        let mut rows = Self { frames, columns, separator, wanted: Vec::new() };
+        if keys.is_empty() {
+            // No line has a key, so none has the column; the first one says more.
+            match rows.next()? {
+                Some(Row { raw: Err(bad), .. }) => return Err(bad.error),
+                Some(_) => {}
+                None => return Err(Error::NoRows { place: Place::file(&file.path), split: None }),
+            }
+        }
+        rows.columns = names(&file.path, &keys, &file.columns, file.label)?;
+        let Names { text, label, group, id } = &rows.columns;
+        let rest = [label, group, id];
+        rows.wanted = text.iter().chain(rest.into_iter().flatten()).cloned().collect();
+        Ok(rows)
     }
 }
 

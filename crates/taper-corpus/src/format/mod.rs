@@ -14,7 +14,7 @@ mod trec;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use detect::{detect, extension};
+pub(crate) use detect::{Detected, detect, detect_in, extension};
 pub(crate) use dialect::Dialect;
 pub(crate) use folders::class_folders;
 pub(crate) use parquet::class_names;
@@ -103,22 +103,35 @@ pub(crate) struct DataFile {
 
 impl DataFile {
     pub(crate) fn open(&self, limits: &Limits) -> Result<Box<dyn Rows>> {
+        match &self.reading {
+            Reading::Parquet => Ok(Box::new(parquet::ParquetRows::open(self)?)),
+            Reading::Folder => Ok(Box::new(folders::FolderRows::open(&self.path, *limits)?)),
+            _ => self.read(Input::open(&self.path, limits)?, limits),
+        }
+    }
+
+    /// The rows of what has been opened already: a file, or a stream that is none.
+    ///
+    /// # Errors
+    /// What needs more than one look at the bytes: Parquet, a folder.
+    pub(crate) fn read(&self, input: Input, limits: &Limits) -> Result<Box<dyn Rows>> {
         Ok(match &self.reading {
-            Reading::Csv(dialect) => Box::new(csv::CsvRows::open(self, *dialect, limits)?),
-            Reading::Jsonl => Box::new(jsonl::JsonRows::open(self, limits)?),
-            Reading::Parquet => Box::new(parquet::ParquetRows::open(self)?),
-            Reading::Folder => Box::new(folders::FolderRows::open(&self.path, *limits)?),
+            Reading::Csv(dialect) => Box::new(csv::CsvRows::new(input, self, *dialect, limits)?),
+            Reading::Jsonl => Box::new(jsonl::JsonRows::new(input, self, limits)?),
+            Reading::Parquet | Reading::Folder => {
+                return Err(Error::NotSeekable { path: self.path.clone() });
+            }
             Reading::FastText => {
                 let several = self.separator.is_some();
                 let read = move |line: &str| fasttext::read(line, several);
-                Box::new(LineRows::open(&self.path, limits, read)?)
+                Box::new(LineRows::new(input, limits, read))
             }
             Reading::Trec => {
                 let label = trec::Label::of(&self.path, self.columns.label.as_deref())?;
                 let read = move |line: &str| trec::read(line, label);
-                Box::new(LineRows::open(&self.path, limits, read)?)
+                Box::new(LineRows::new(input, limits, read))
             }
-            Reading::Text => Box::new(LineRows::open(&self.path, limits, text::read)?),
+            Reading::Text => Box::new(LineRows::new(input, limits, text::read)),
         })
     }
 }
@@ -138,8 +151,8 @@ struct LineRows<F> {
 }
 
 impl<F: FnMut(&str) -> std::result::Result<Option<Raw>, String>> LineRows<F> {
-    fn open(path: &Path, limits: &Limits, read: F) -> Result<Self> {
-        Ok(Self { frames: Frames::new(Input::open(path, limits)?, None, limits), read })
+    fn new(input: Input, limits: &Limits, read: F) -> Self {
+        Self { frames: Frames::new(input, None, limits), read }
     }
 }
 

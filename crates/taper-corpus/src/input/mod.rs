@@ -13,6 +13,7 @@ mod frame;
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
@@ -101,8 +102,16 @@ impl Input {
         &self.path
     }
 
-    /// The first bytes, up to `most`, and whether these are all.
-    pub(crate) fn sample(mut self, most: usize) -> Result<(Vec<u8>, bool)> {
+    /// The first bytes, up to `most`, and whether these are all. They are still there to be read: a stream cannot be
+    /// opened once more.
+    pub(crate) fn head(&mut self, most: usize) -> Result<(Vec<u8>, bool)> {
+        let (bytes, complete) = self.take(most)?;
+        let rest = mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.reader = Box::new(Cursor::new(bytes.clone()).chain(rest));
+        Ok((bytes, complete))
+    }
+
+    fn take(&mut self, most: usize) -> Result<(Vec<u8>, bool)> {
         let mut bytes = Vec::new();
         let read = (&mut self.reader).take(most as u64).read_to_end(&mut bytes);
         read.map_err(|error| self.fault(error, 0))?;
@@ -112,11 +121,10 @@ impl Input {
     }
 
     /// Everything, as long as it is no more than `most` bytes.
-    pub(crate) fn whole(self, most: usize) -> Result<Vec<u8>> {
-        let path = self.path.clone();
-        let (bytes, complete) = self.sample(most)?;
+    pub(crate) fn whole(mut self, most: usize) -> Result<Vec<u8>> {
+        let (bytes, complete) = self.take(most)?;
         if !complete {
-            return Err(Error::too_long(Place::file(&path), most));
+            return Err(Error::too_long(Place::file(&self.path), most));
         }
         Ok(bytes)
     }

@@ -237,7 +237,7 @@ fn is_archive(path: &Path, limits: &Limits) -> Result<bool> {
     if [".tar.gz", ".tgz"].iter().any(|ending| name.ends_with(ending)) {
         return Ok(true);
     }
-    let (start, _) = Input::open(path, limits)?.sample(MARK.end)?;
+    let (start, _) = Input::open(path, limits)?.head(MARK.end)?;
     Ok(start.get(MARK) == Some(b"ustar"))
 }
 

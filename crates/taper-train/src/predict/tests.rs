@@ -114,7 +114,7 @@ fn written_by(
     let name = Path::new("out");
     let mut writer = PredictionWriter::new(name, Vec::new(), format, &config, with_text).unwrap();
     let lines = Cursor::new(b"a \"b\", c\n\na b a b a b a b\n");
-    let texts = Texts::lines(Path::new("in"), lines, &SourceSettings::default()).unwrap();
+    let texts = Texts::stream(Path::new("in"), lines, &SourceSettings::default()).unwrap();
     let mut predictions = Vec::new();
     for (number, pair) in predictor.predict_stream(texts).enumerate() {
         let (text, prediction) = pair.unwrap();

@@ -1,4 +1,4 @@
-//! A file of texts to a file of predictions, with a bar.
+//! A file or a stream of texts to a file of predictions, with a bar.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -47,35 +47,42 @@ pub(super) fn run(
 
 fn open(args: &PredictArgs, input: &Path) -> Result<Texts> {
     let settings = SourceSettings {
-        format: args.input_format,
+        format: args.input_format.map(|input| input.format),
         columns: ColumnSettings {
             text: args.columns.clone(),
             id: args.id_column.clone(),
             ..ColumnSettings::default()
         },
-        dialect: DialectSettings { header: args.header, ..DialectSettings::default() },
+        dialect: DialectSettings {
+            delimiter: args.input_format.and_then(|input| input.delimiter),
+            header: args.header,
+            ..DialectSettings::default()
+        },
         on_error: args.on_error,
         ..SourceSettings::default()
     };
-    if !is_standard(input) {
-        return Texts::open(input, &settings).map_err(|error| match &error {
-            Error::UnclearHeader { .. } => anyhow!("{error}: `--header yes` or `--header no`"),
-            Error::MissingColumn { .. } if args.columns.is_empty() => {
-                anyhow!("{error}: `--column NAME` says which")
-            }
-            Error::NotRegular { .. } => {
-                anyhow!("{error}, or give it as standard input, a text a line: `--input -`")
-            }
-            _ => error.into(),
-        });
-    }
-    if !matches!(args.input_format, None | Some(Format::Text))
-        || settings.columns != ColumnSettings::default()
-        || args.header.is_some()
-    {
-        bail!("standard input is read as a text a line; for columns write a file and name it");
-    }
-    Ok(Texts::lines(Path::new("standard input"), io::stdin(), &settings)?)
+    let texts = if is_standard(input) {
+        let has_columns = settings.columns != ColumnSettings::default() || args.header.is_some();
+        if has_columns && matches!(settings.format, None | Some(Format::Text)) {
+            bail!(
+                "standard input is read as a text a line, which has no columns; say what else it is with \
+                 `--input-format csv`, `tsv` or `jsonl`"
+            );
+        }
+        Texts::stream(Path::new("standard input"), io::stdin(), &settings)
+    } else {
+        Texts::open(input, &settings)
+    };
+    texts.map_err(|error| match &error {
+        Error::UnclearHeader { .. } => anyhow!("{error}: `--header yes` or `--header no`"),
+        Error::MissingColumn { .. } if args.columns.is_empty() => {
+            anyhow!("{error}: `--column NAME` says which")
+        }
+        Error::NotRegular { .. } => anyhow!(
+            "{error}, or give it as standard input: `--input -`, with `--input-format` unless it is a text a line"
+        ),
+        _ => error.into(),
+    })
 }
 
 /// Gives back what was written to.
