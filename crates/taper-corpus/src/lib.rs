@@ -26,6 +26,7 @@ mod input;
 mod labels;
 mod layout;
 mod origin;
+mod place;
 mod plan;
 mod read;
 mod record;

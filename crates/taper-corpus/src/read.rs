@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::errors::ParquetError;
 
 use crate::error::{Error, Place, Result};
@@ -29,7 +31,9 @@ pub(crate) fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>>
     if size == 0 {
         return Err(Error::Empty { place: Place::file(path) });
     }
-    ParquetRecordBatchReaderBuilder::try_new(file)
+    // An Arrow schema that a writer left among the metadata says nothing that is needed, and a damaged one panics.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
         .map_err(|source| Error::Parquet { place: Place::file(path), source })
 }
 

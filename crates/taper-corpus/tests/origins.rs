@@ -144,7 +144,9 @@ fn write(
     };
     source.for_each_from(visit, &mut |_| Ok(())).unwrap();
     let mut summaries = writer.finish().unwrap();
-    summaries.iter_mut().for_each(|summary| summary.files.clear());
+    for summary in &mut summaries {
+        summary.files.clear();
+    }
     (summaries, rows)
 }
 

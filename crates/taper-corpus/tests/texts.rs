@@ -1,6 +1,7 @@
 //! Texts to predict: the same out of every format, labels and all their defects aside.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
@@ -104,13 +105,13 @@ fn a_stream_gives_what_a_file_gives_however_long() {
     let mut jsonl = format!("\n{{\"x\": \"{long}\", \"review\": \"first\"}}\n");
     let (mut fasttext, mut trec) = (String::new(), String::new());
     for row in 0..20_000 {
-        csv += &format!("{row};\"Row; \"\"{row}\"\"\nand {}\"\n", row * 7);
-        tsv += &format!("{row}\tRow {row}, and {}\r\n", row * 7);
-        jsonl += &format!("{{\"review\": \"Row {row}\", \"id\": {row}}}\n");
-        fasttext += &format!("__label__a Row {row}\n");
-        trec += &format!("NUM:count How many rows , {row} ?\n");
+        write!(csv, "{row};\"Row; \"\"{row}\"\"\nand {}\"\n", row * 7).unwrap();
+        write!(tsv, "{row}\tRow {row}, and {}\r\n", row * 7).unwrap();
+        writeln!(jsonl, "{{\"review\": \"Row {row}\", \"id\": {row}}}").unwrap();
+        writeln!(fasttext, "__label__a Row {row}").unwrap();
+        writeln!(trec, "NUM:count How many rows , {row} ?").unwrap();
     }
-    csv += &format!("last;{long}\n");
+    writeln!(csv, "last;{long}").unwrap();
     for (name, text, format) in [
         ("t.csv", csv, Format::Csv),
         ("t.tsv", tsv, Format::Csv),

@@ -19,7 +19,6 @@ use crate::gradients::EMBEDDING;
 use crate::loss::THRESHOLD;
 use crate::manifest::Manifest;
 use crate::recipe::{self, Labels, Model as ModelTable, Pooling, Recipe, Truncate};
-use crate::run::RECIPE;
 use crate::{Error, Result, atomic, fingerprint};
 
 /// The files of a model directory, beside the tokenizer's.
@@ -225,7 +224,7 @@ impl ModelConfig {
 
 /// What a folder without `config.json` seems to be.
 fn no_model(directory: &Path) -> String {
-    let recipe = directory.join(RECIPE);
+    let recipe = directory.join(recipe::FILE);
     let like = if directory.join(Manifest::FILE).is_file() {
         "it is prepared data, which `taper train --prepared` trains on".to_owned()
     } else if recipe.is_file() {

@@ -51,6 +51,9 @@ use crate::{Error, Result};
 use document::Document;
 pub(crate) use document::nearest;
 
+/// What a run calls its recipe.
+pub(crate) const FILE: &str = "recipe.toml";
+
 /// Everything that decides a training run, apart from the machine it runs on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

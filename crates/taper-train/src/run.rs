@@ -12,7 +12,7 @@ use crate::checkpoint::Checkpoints;
 use crate::events::TrainEvent;
 use crate::lock::{self, Lock};
 use crate::model::{self, ModelConfig};
-use crate::recipe::Difference;
+use crate::recipe::{self, Difference};
 use crate::session::Session;
 use crate::step::StepReport;
 use crate::{Error, Recipe, Result, atomic, fingerprint};
@@ -22,7 +22,6 @@ mod data;
 
 pub use data::PreparedReference;
 
-pub(crate) const RECIPE: &str = "recipe.toml";
 const METRICS: &str = "metrics.jsonl";
 const DIVERGED: &str = "diverged.json";
 
@@ -58,7 +57,7 @@ impl Run {
         ModelConfig::of_recipe(recipe, names, words, manifest.specials, blake3).write(folder)?;
         PreparedReference::of(prepared)?.write(folder)?;
         // The recipe last: a folder with a recipe is a run that can be resumed.
-        atomic::write(&folder.join(RECIPE), recipe.to_toml()?.as_bytes())?;
+        atomic::write(&folder.join(recipe::FILE), recipe.to_toml()?.as_bytes())?;
         Ok(Self {
             metrics: open_metrics(folder)?,
             folder: folder.into(),
@@ -112,9 +111,10 @@ impl Run {
 
     /// The recipe of the run in `folder`.
     pub fn recipe_of(folder: &Path) -> Result<Recipe> {
-        let path = folder.join(RECIPE);
+        let path = folder.join(recipe::FILE);
         if !path.is_file() {
-            let message = format!("no run: there is no {RECIPE} in it; `taper train` makes one");
+            let message =
+                format!("no run: there is no {} in it; `taper train` makes one", recipe::FILE);
             return Err(Error::run(folder, message));
         }
         Recipe::load(&path.to_string_lossy(), &[])

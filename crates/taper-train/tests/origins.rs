@@ -35,7 +35,7 @@ impl Room {
             vec![format!("data.dataset={:?}", self.at(dataset)), "vectors.source=none".to_owned()];
         settings.extend(set.iter().map(ToString::to_string));
         let recipe = Recipe::parse("", "test", &settings).unwrap();
-        let hub = HubConfig::new("http://nowhere.invalid", &self.at("cache"));
+        let hub = HubConfig::new("http://nowhere.invalid", self.at("cache"));
         let places = Places { sample: "nowhere".into(), hub };
         let (mut built, mut notes) = (Vec::new(), Vec::new());
         let output = self.at(output);

@@ -49,5 +49,6 @@ fn in_words(trace: &Trace) -> String {
     if let Some(origin) = &trace.origin {
         lines.insert(1, ("file", origin.to_string()));
     }
-    lines.iter().map(|(name, value)| format!("{name:10} {}\n", harmless(value))).collect()
+    let line = |(name, value): &(&str, String)| format!("{name:10} {}\n", harmless(value));
+    lines.iter().map(line).collect::<Vec<_>>().concat()
 }

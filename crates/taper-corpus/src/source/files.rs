@@ -14,12 +14,11 @@ use crate::format::{
 };
 use crate::labels::Labels;
 use crate::layout::{UNSUPERVISED, may_lack_labels, split_rank};
-use crate::origin::Origin;
 use crate::record::Record;
 use crate::reject::Rejected;
 use crate::settings::{ColumnSettings, OnError, SourceSettings};
 use crate::source::find::{self, Found};
-use crate::source::seen::{BAD, Seen, framed, hash, hash_origin};
+use crate::source::seen::{BAD, Seen, framed, hash, hash_origin, plain};
 use crate::source::{Reject, VisitFrom};
 
 /// Files of labelled texts: CSV and its kin, JSON lines, Parquet, fastText's and TREC's lines, plain
@@ -176,7 +175,7 @@ impl FileSource {
                 Ok((label, labels)) => {
                     let Raw { text, group, .. } = raw;
                     let record = Record { id, text, label, labels, group };
-                    visit(seen.split, record, self.origin(&seen))
+                    visit(seen.split, record, seen.origin(&self.base))
                 }
                 Err(error) => {
                     let content = raw.words().unwrap_or_default();
@@ -212,7 +211,7 @@ impl FileSource {
                 }
             };
             hash(&mut records, &seen, &raw);
-            hash_origin(&mut origins, &self.origin(&seen));
+            hash_origin(&mut origins, &seen.origin(&self.base));
             if seen.split != first && !settled {
                 labels.settle();
                 settled = true;
@@ -357,20 +356,8 @@ impl FileSource {
         if self.settings.on_error == OnError::Stop {
             return Err(bad.error);
         }
-        reject(Rejected::new(seen.split, &self.origin(seen), &bad.error, bad.content))
+        reject(Rejected::new(seen.split, &seen.origin(&self.base), &bad.error, bad.content))
     }
-
-    /// Where a row stands, by a path that is the same on every machine.
-    fn origin(&self, seen: &Seen<'_>) -> Origin {
-        let below = plain(seen.path).strip_prefix(&self.base).ok();
-        let file = below.or_else(|| seen.path.file_name().map(Path::new)).unwrap_or(Path::new(""));
-        Origin::new(file, seen.position)
-    }
-}
-
-/// Without `./` before it, which a glob leaves out.
-fn plain(path: &Path) -> &Path {
-    path.strip_prefix(".").unwrap_or(path)
 }
 
 /// The number of a row's label, or those of its labels.

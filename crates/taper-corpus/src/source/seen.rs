@@ -25,6 +25,18 @@ impl Seen<'_> {
     pub(super) fn place(&self) -> Place {
         Place { position: self.position, ..Place::file(self.path) }
     }
+
+    /// As [`Self::place`], by a path below `base`, that is the same on every machine.
+    pub(super) fn origin(&self, base: &Path) -> Origin {
+        let below = plain(self.path).strip_prefix(base).ok();
+        let file = below.or_else(|| self.path.file_name().map(Path::new)).unwrap_or(Path::new(""));
+        Origin::new(file, self.position)
+    }
+}
+
+/// Without `./` before it, which a glob leaves out.
+pub(super) fn plain(path: &Path) -> &Path {
+    path.strip_prefix(".").unwrap_or(path)
 }
 
 /// Adds a row, and gives its id.

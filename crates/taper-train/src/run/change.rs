@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::{RECIPE, Run};
+use super::Run;
 use crate::events::TrainEvent;
 use crate::model::ModelConfig;
-use crate::recipe::Difference;
+use crate::recipe::{self, Difference};
 use crate::{Error, Recipe, Result, atomic};
 
 impl Run {
@@ -59,7 +59,7 @@ impl Run {
         run.metrics_len()?;
         let config = ModelConfig { model: recipe.model.clone(), ..run.model_config()? };
         config.write(folder)?;
-        atomic::write(&folder.join(RECIPE), recipe.to_toml()?.as_bytes())?;
+        atomic::write(&folder.join(recipe::FILE), recipe.to_toml()?.as_bytes())?;
         run.recipe = recipe.clone();
         run.changes = changes;
         Ok(run)

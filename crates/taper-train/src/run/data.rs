@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{RECIPE, Run};
+use super::Run;
 use crate::artifacts::Prepared;
 use crate::manifest::{Manifest, RecipeTables, Stage};
-use crate::{Error, Recipe, Result, atomic};
+use crate::{Error, Recipe, Result, atomic, recipe};
 
 const PREPARED: &str = "prepared.json";
 const EMBEDDINGS: &str = "embeddings.safetensors";
@@ -96,7 +96,7 @@ impl PreparedReference {
         } else {
             format!("prepared by another recipe ({})", keys.join("; "))
         };
-        let recipe = run.join(RECIPE);
+        let recipe = run.join(recipe::FILE);
         let message = format!(
             "{what}; {why}. Prepare the run's again: `taper prepare --recipe {} --prepared {}`",
             recipe.display(),
@@ -133,7 +133,7 @@ impl Run {
                 "gone, and the run in {} was trained on it: prepare it there again (`taper prepare --recipe {} --prepared \
                  {}`), or say where it is now (`--prepared`, where the command has it)",
                 folder.display(),
-                folder.join(RECIPE).display(),
+                folder.join(recipe::FILE).display(),
                 reference.path.display()
             );
             return Err(Error::prepared(&reference.path, message));
