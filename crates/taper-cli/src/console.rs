@@ -124,7 +124,9 @@ mod tests {
             assert_eq!(harmless(&format!("a{control}b")), expected);
         }
         // Hebrew, Persian with a non-joiner, Devanagari with a joiner, a family, a byte-order mark.
-        for text in ["שלום", "می\u{200c}خواهم", "क्\u{200d}ष", "👩\u{200d}👧", "\u{feff}a", "\u{ad}", "é"] {
+        for text in
+            ["שלום", "می\u{200c}خواهم", "क्\u{200d}ष", "👩\u{200d}👧", "\u{feff}a", "\u{ad}", "é"]
+        {
             assert_eq!(harmless(text), text);
         }
     }

@@ -41,6 +41,15 @@ pub enum Error {
         found: String,
     },
 
+    /// A folder or a pattern, where the texts of one file are read.
+    #[error("{} is {found}; name one of its files", path.display())]
+    NotOneFile {
+        /// What was to be opened.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+
     /// A file without a single byte.
     #[error("{place} is empty (0 bytes): an interrupted copy leaves such files; fetch it again")]
     Empty {

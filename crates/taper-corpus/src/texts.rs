@@ -11,6 +11,7 @@ use crate::format::{
 };
 use crate::input::{Input, archive};
 use crate::settings::{Format, OnError, SourceSettings};
+use crate::source::Source;
 
 /// A text of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +70,13 @@ impl Texts {
     /// first row may name its columns or be a text, unless the settings say which ([`Error::UnclearHeader`]).
     pub fn open(path: &Path, settings: &SourceSettings) -> Result<Self> {
         settings.check()?;
-        if path.is_dir() {
-            let found = "it is a folder; name one of its files".to_owned();
-            return Err(Error::NotASource { path: path.to_owned(), found });
+        let several = match (path.is_dir(), path.exists(), Source::is_pattern(path)) {
+            (true, ..) => Some("a folder"),
+            (_, false, true) => Some("a pattern, which may match several files"),
+            _ => None,
+        };
+        if let Some(found) = several {
+            return Err(Error::NotOneFile { path: path.to_owned(), found });
         }
         let path = &within_archive(path)?;
         let detected = detect(path, settings)?;

@@ -211,7 +211,9 @@ fn a_bad_row_is_named_or_counted() {
     assert_eq!((rows, texts.skipped()), (vec![1, 3], 1));
     assert_eq!(texts.first_problem(), Some(&*message));
     let message = Texts::open(folder.path(), &settings).unwrap_err().to_string();
-    assert!(message.contains("folder; name one of its files"), "{message}");
+    assert!(message.ends_with(" is a folder; name one of its files"), "{message}");
+    let message = Texts::open(&folder.path().join("*.csv"), &settings).unwrap_err().to_string();
+    assert!(message.contains("*.csv is a pattern") && message.contains("name one"), "{message}");
 }
 
 #[test]

@@ -249,7 +249,10 @@ fn a_run_of_equal_tokens_is_shared_out_whole() {
             f64::from(logits.flatten_all().unwrap().to_vec1::<f32>().unwrap()[0])
         };
         let measured = (logit(1.01) - logit(0.99)) / 0.02;
-        assert!((slope - measured).abs() < 0.05 * measured.abs(), "{pooling:?}: {slope}, {measured}");
+        assert!(
+            (slope - measured).abs() < 0.05 * measured.abs(),
+            "{pooling:?}: {slope}, {measured}"
+        );
     }
 }
 

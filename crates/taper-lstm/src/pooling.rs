@@ -112,11 +112,7 @@ fn max(output: &PackedSequence) -> Result<Tensor> {
 
 /// The first step at which every feature is largest, `[batch, features]`, of `[batch, steps, features]`.
 fn first_largest(padded: &Tensor) -> Result<Tensor> {
-    if padded.device().is_cpu() {
-        Ok(padded.argmax(1)?)
-    } else {
-        first_by_rank(padded)
-    }
+    if padded.device().is_cpu() { Ok(padded.argmax(1)?) } else { first_by_rank(padded) }
 }
 
 /// [`first_largest`] where `argmax` may name any of equal steps: the largest weigh the more the earlier they are.

@@ -11,6 +11,9 @@ use tempfile::NamedTempFile;
 
 use crate::{Error, Result};
 
+/// What the names of files that are still being written begin with; those of [`taper_lstm::weights`], too.
+const TEMPORARY: &str = ".taper-";
+
 /// Symbolic links that are followed one after the other, as many as Linux follows.
 const MAX_LINKS: usize = 40;
 
@@ -45,7 +48,7 @@ impl AtomicFile {
             return Ok(Self { path: path.to_owned(), file: Target::Direct(BufWriter::new(file)) });
         };
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".taper-");
+        builder.prefix(TEMPORARY);
         // For everyone the umask lets in: temporary files are private by default, and the file keeps its mode.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
@@ -113,6 +116,34 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(bytes).map_err(Error::io(path, "write"))?;
     file.commit()
+}
+
+/// Removes what a process that was killed left half written in `folder` and the folders right below it.
+pub(crate) fn sweep(folder: &Path) -> Result<()> {
+    for below in sweep_one(folder)? {
+        sweep_one(&below)?;
+    }
+    Ok(())
+}
+
+/// Gives the folders within.
+fn sweep_one(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io(folder, "list the folder"))? {
+        let entry = entry.map_err(Error::io(folder, "list the folder"))?;
+        let (path, kind) = (entry.path(), entry.file_type());
+        let kind = kind.map_err(Error::io(&path, "look at"))?;
+        if kind.is_dir() {
+            folders.push(path);
+        } else if kind.is_file() && entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            match fs::remove_file(&path) {
+                // Of a process that just now gave it its name.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(Error::io(&path, "remove"))?,
+            }
+        }
+    }
+    Ok(folders)
 }
 
 /// Makes renames in `folder` last through a loss of power.

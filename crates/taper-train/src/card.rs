@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use taper_text::Tokenizer;
 
+use crate::Result;
 use crate::artifacts::Prepared;
 use crate::evaluate::Evaluation;
 use crate::model::Model;
-use crate::recipe::{Recipe, Truncate};
+use crate::recipe::{Recipe, Select, Truncate};
 
 /// The card in Markdown, with the front matter that model hubs read.
 pub(crate) fn write(
@@ -15,12 +16,12 @@ pub(crate) fn write(
     model: &Model,
     prepared: &Prepared,
     epoch: u32,
-    test: Option<&Evaluation>,
-) -> String {
+    evaluation: &Evaluation,
+) -> Result<String> {
     let manifest = prepared.manifest();
     let config = &model.config;
     let mut card = String::new();
-    let classes = config.class_names.join(", ");
+    let classes = one_line(&config.class_names.join(", "));
     let table = &config.model;
     let of_file = Tokenizer::is_path(&recipe.text.tokenizer);
     // Writing to a string cannot fail.
@@ -31,7 +32,7 @@ pub(crate) fn write(
          - Network: {layers} LSTM layer(s) of {hidden}{directions}, {parameters} parameters\n\
          - Vocabulary: {vocabulary} tokens, tokenizer `{tokenizer}`, {case}\n\
          - Data: `{dataset}` ({source})\n",
-        description = recipe.description,
+        description = one_line(&recipe.headline()?),
         several = config.threshold.map_or_else(String::new, |threshold| format!(
             "- A text has any number of these labels: those whose probability is at least {threshold}\n"
         )),
@@ -61,11 +62,22 @@ pub(crate) fn write(
         let _ = writeln!(card, "- Terms of the data: {licence}");
     }
     card.push_str("\n## Results\n\n");
-    results(&mut card, config.threshold.is_some(), test);
+    results(&mut card, config.threshold.is_some(), evaluation);
+    let split = &evaluation.split;
+    let of_split = if split == "test" { String::new() } else { format!(" --split {split}") };
     let _ = write!(
         card,
-        "\nWeights of epoch {epoch}; `taper evaluate` on this folder repeats the figure.\n\n\
-         ## Limits\n\n\
+        "\nWeights of epoch {epoch}; `taper evaluate{of_split}` on this folder repeats the figure.\n"
+    );
+    if split != "test" {
+        card.push_str("There is no labelled test split");
+        card.push_str(match recipe.train.select {
+            Select::Best => ", and the epoch was chosen by these texts: expect less on others.\n",
+            Select::Last => ".\n",
+        });
+    }
+    card.push_str(
+        "\n## Limits\n\n\
          Trained on the texts named above and no others: expect less on texts of another kind or \
          language.\n",
     );
@@ -83,18 +95,20 @@ pub(crate) fn write(
         }
         None => card.push_str("Texts are read whole.\n"),
     }
-    card
+    Ok(card)
+}
+
+/// Names of classes may hold line breaks, which would end a heading.
+fn one_line(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 /// Where a text may have several labels, correct texts have all of them right.
-fn results(card: &mut String, multi_label: bool, test: Option<&Evaluation>) {
-    let (head, rule, cell) = if multi_label { (" micro F1 |", "---|", " |") } else { ("", "", "") };
+fn results(card: &mut String, multi_label: bool, evaluation: &Evaluation) {
+    let (head, rule) = if multi_label { (" micro F1 |", "---|") } else { ("", "") };
     let _ = write!(card, "| split | texts | correct | accuracy |{head}\n|---|---|---|---|{rule}\n");
-    let Some(test) = test else {
-        let _ = writeln!(card, "| (the data set has no labelled test split) | | | |{cell}");
-        return;
-    };
-    let accuracy = 100.0 * test.accuracy;
-    let f1 = test.micro_f1.map_or_else(String::new, |f1| format!(" {f1:.4} |"));
-    let _ = writeln!(card, "| test | {} | {} | {accuracy:.2} % |{f1}", test.rows, test.correct);
+    let Evaluation { split, rows, correct, accuracy, micro_f1, .. } = evaluation;
+    let accuracy = 100.0 * accuracy;
+    let f1 = micro_f1.map_or_else(String::new, |f1| format!(" {f1:.4} |"));
+    let _ = writeln!(card, "| {split} | {rows} | {correct} | {accuracy:.2} % |{f1}");
 }

@@ -57,6 +57,21 @@ impl Progress {
         found.map(|(_, evaluation)| evaluation)
     }
 
+    /// For every evaluation, the number of optimizer steps before it, and the epoch that was best after it.
+    fn bests(&self) -> Vec<(u32, u32)> {
+        let steps: BTreeMap<u32, u32> = self.evaluation_steps.iter().copied().collect();
+        let mut best: Option<(u32, f64)> = None;
+        let evaluations = self.evaluations.iter().filter_map(|(epochs, evaluation)| {
+            let score = evaluation.score();
+            let (epoch, _) = *match &mut best {
+                Some(best) if score <= best.1 => best,
+                other => other.insert((*epochs, score)),
+            };
+            Some((*steps.get(epochs)?, epoch))
+        });
+        evaluations.collect()
+    }
+
     /// Whether the evaluation that belongs to this point was made.
     pub fn evaluated(&self) -> bool {
         self.evaluations.last().is_some_and(|(epochs, _)| *epochs == self.epochs)
@@ -189,6 +204,7 @@ impl Checkpoints {
     fn points(&self, progress: &Progress) -> Result<Vec<Point>> {
         let steps_of: BTreeMap<u32, u32> =
             progress.evaluation_steps.iter().map(|&(epochs, steps)| (steps, epochs)).collect();
+        let bests = progress.bests();
         let points = self.names()?.into_iter().filter_map(|name| {
             let number = name.strip_prefix(PREFIX)?;
             let (number, evaluated) = match number.strip_suffix(EVALUATED) {
@@ -197,7 +213,11 @@ impl Checkpoints {
             };
             let steps: u32 = number.parse().ok()?;
             let evaluated = evaluated.then(|| steps_of.get(&steps).copied()).flatten();
-            Some(Point { name, steps, evaluated })
+            // A checkpoint that is not evaluated was written before the evaluation at its step.
+            let before =
+                |&(at, _): &(u32, u32)| at < steps.saturating_add(u32::from(evaluated.is_some()));
+            let best = bests[..bests.partition_point(before)].last().map(|&(_, best)| best);
+            Some(Point { name, steps, evaluated, best })
         });
         Ok(points.collect())
     }
@@ -229,19 +249,29 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Removes what was written after the checkpoint of this name, if one is named; whether there was anything.
-    pub(crate) fn forget_after(&self, name: Option<&str>) -> Result<bool> {
-        let Some(name) = name else { return Ok(false) };
-        let names = self.names()?;
+    /// Those written after the checkpoint of this name, if one is named.
+    fn after(&self, name: Option<&str>) -> Result<Vec<String>> {
+        let Some(name) = name else { return Ok(Vec::new()) };
+        let mut names = self.names()?;
         if !names.iter().any(|known| known == name) {
             return Err(self.unknown(name, &names));
         }
-        let later: Vec<&String> = names.iter().filter(|other| other.as_str() > name).collect();
-        for name in &later {
+        names.retain(|other| other.as_str() > name);
+        Ok(names)
+    }
+
+    /// Whether anything was written after the checkpoint of this name, if one is named.
+    pub(crate) fn is_behind(&self, name: Option<&str>) -> Result<bool> {
+        Ok(!self.after(name)?.is_empty())
+    }
+
+    /// Removes what was written after the checkpoint of this name, if one is named.
+    pub(crate) fn forget_after(&self, name: Option<&str>) -> Result<()> {
+        for name in self.after(name)? {
             let later = self.folder.join(name);
             fs::remove_dir_all(&later).map_err(Error::io(&later, "remove the folder"))?;
         }
-        Ok(!later.is_empty())
+        Ok(())
     }
 
     fn unknown(&self, name: &str, names: &[String]) -> Error {
@@ -270,26 +300,46 @@ impl Checkpoints {
         Ok(of(AVERAGE).or_else(|| of(WEIGHTS)))
     }
 
+    /// Whether the best epoch of a run that goes back to `progress` can still become its model.
+    ///
+    /// # Errors
+    /// If its weights are not kept any more.
+    pub(crate) fn check_best(&self, progress: &Progress) -> Result<()> {
+        let Some(epoch) = progress.best else { return Ok(()) };
+        if self.best_weights(progress)?.is_some() {
+            return Ok(());
+        }
+        let message = format!(
+            "the weights of epoch {epoch}, the best one up to step {}, are not kept any more, and the model would be another \
+             than that of a run that never went on; begin at another checkpoint, or let the last epoch's weights become \
+             the model (`--set train.select=last --force`)",
+            progress.steps
+        );
+        Err(Error::run(&self.folder, message))
+    }
+
     /// Restores `name`, or the newest; `None` if there is none at all. Returns where the run stands
     /// and how long `metrics.jsonl` was.
     ///
     /// # Errors
-    /// If a file of it is missing or not what was written: the error names the file, and the newest
-    /// checkpoint before it that is whole.
+    /// If a file of it is missing or not what was written, or its weights are not all numbers: the error names the file,
+    /// and the newest checkpoint before it that is whole.
     pub fn restore(
         &self,
         name: Option<&str>,
         parts: &mut Parts,
     ) -> Result<Option<(Progress, u64)>> {
         let Some((name, state)) = self.find(name)? else { return Ok(None) };
-        let folder = self.folder.join(name);
+        let folder = self.folder.join(&name);
         parts.model.load_weights(&folder.join(WEIGHTS))?;
+        self.check_finite(&name, WEIGHTS, parts.model)?;
         let moments = weights::load(&folder.join(OPTIMIZER))?;
         parts.optimizer.restore(state.progress.steps, &moments, &parts.model.vars())?;
         if let Some(average) = parts.average {
             // A recipe that averages only from here on starts at the weights as they are.
             let file = if state.files.contains_key(AVERAGE) { AVERAGE } else { WEIGHTS };
             average.model.load_weights(&folder.join(file))?;
+            self.check_finite(&name, file, &average.model)?;
         }
         if state.files.contains_key(DYNAMICS) {
             let path = folder.join(DYNAMICS);
@@ -304,6 +354,14 @@ impl Checkpoints {
             *parts.dynamics = found;
         }
         Ok(Some((state.progress, state.metrics_len)))
+    }
+
+    /// Whether the weights that were read from a checkpoint's file are numbers.
+    fn check_finite(&self, name: &str, file: &str, model: &Model) -> Result<()> {
+        let Some(parameter) = model.not_finite()? else { return Ok(()) };
+        let message = format!("`{parameter}` holds an infinity or a NaN: the run had diverged");
+        let error = Error::run(&self.folder.join(name).join(file), message);
+        Err(self.offer(name, &self.names()?, &error))
     }
 
     /// The checkpoint of this name, or the newest, once all of it is known to be whole.
@@ -372,3 +430,6 @@ impl Checkpoints {
         Error::Checkpoint { problem: error.to_string(), advice }
     }
 }
+
+#[cfg(test)]
+mod tests;

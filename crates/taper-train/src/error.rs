@@ -124,23 +124,20 @@ pub enum Error {
 
     /// Training that went out of bounds.
     #[error(
-        "epoch {epoch}, batch {batch} (step {step}): the loss is {loss}, the gradient's norm {gradient_norm}; its texts \
-         are in {}; try a lower `train.optimizer.learning_rate` or a `train.clip_norm`{}",
-        dump.display(), go_on_from(checkpoint.as_deref())
+        "{}: {found}{}; try a lower `train.optimizer.learning_rate` or a `train.clip_norm`{}",
+        place(*epoch, *batch, *step), texts_in(dump.as_deref()), go_on_from(checkpoint.as_deref())
     )]
     Diverged {
-        /// From 1.
+        /// From 1; 0 before the first.
         epoch: u32,
-        /// The epoch's batch, from 1.
+        /// The first of the step's batches in its epoch, from 1; 0 where no step was taken in this process.
         batch: usize,
-        /// The optimizer step, from 1.
+        /// The optimizer step, from 1: the last one, where its weights or an evaluation of them were found out.
         step: u32,
-        /// Loss of its batch.
-        loss: f64,
-        /// L2 norm of its gradient.
-        gradient_norm: f64,
-        /// The file with its texts.
-        dump: PathBuf,
+        /// What is infinite or no number.
+        found: String,
+        /// The file with the step's texts.
+        dump: Option<PathBuf>,
         /// The newest checkpoint before it.
         checkpoint: Option<String>,
     },
@@ -196,6 +193,17 @@ impl Error {
 
 fn did_you_mean(suggestion: Option<&str>) -> String {
     suggestion.map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
+}
+
+fn place(epoch: u32, batch: usize, step: u32) -> String {
+    match batch {
+        0 => format!("epoch {epoch} (step {step})"),
+        batch => format!("epoch {epoch}, batch {batch} (step {step})"),
+    }
+}
+
+fn texts_in(dump: Option<&Path>) -> String {
+    dump.map_or_else(String::new, |path| format!("; its texts are in {}", path.display()))
 }
 
 fn go_on_from(checkpoint: Option<&str>) -> String {

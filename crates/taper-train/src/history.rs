@@ -16,10 +16,15 @@ pub fn history(run: &Path) -> Result<Vec<TrainEvent>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         read => read.map_err(Error::io(&path, "read"))?,
     };
+    parse(&path, &text)
+}
+
+/// The events in what `metrics.jsonl` holds, or held at some point.
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Vec<TrainEvent>> {
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let events = whole.lines().enumerate().map(|(line, text)| {
         serde_json::from_str(text)
-            .map_err(|error| Error::run(&path, format!("line {}: no event ({error})", line + 1)))
+            .map_err(|error| Error::run(path, format!("line {}: no event ({error})", line + 1)))
     });
     events.collect()
 }

@@ -134,6 +134,33 @@ impl ModelConfig {
         }
     }
 
+    /// Trainable scalars of the network, without making it.
+    pub fn parameters(&self) -> u64 {
+        let [words, dimensions] = [self.vocabulary_size, self.dimensions].map(|size| size as u64);
+        let logits = self.classifier().num_logits as u64;
+        let linear = self.model.pooled_size().saturating_add(1).saturating_mul(logits);
+        let layers = self.model.parameters_of_layers(dimensions);
+        words.saturating_mul(dimensions).saturating_add(layers).saturating_add(linear)
+    }
+
+    /// Whether the network has a size that can be held in memory.
+    ///
+    /// # Errors
+    /// More than [`recipe::Model::MAX_PARAMETERS`].
+    pub(crate) fn check_size(&self) -> Result<()> {
+        let (found, most) = (self.parameters(), ModelTable::MAX_PARAMETERS);
+        if found <= most {
+            return Ok(());
+        }
+        let ModelTable { hidden_size, num_layers, .. } = self.model;
+        let message = format!(
+            "{} words of {} dimensions and {num_layers} layers of {hidden_size} make {found} parameters; at most {most} \
+             (4 GiB of f32) are possible: `text.max_vocabulary`, `vectors.dimensions` and `model.hidden_size` decide them",
+            self.vocabulary_size, self.dimensions
+        );
+        Err(Error::RecipeConflict { message })
+    }
+
     /// What the model reads of a text.
     pub fn view(&self) -> View {
         View {
@@ -299,6 +326,7 @@ impl Model {
         embeddings: Option<Embeddings>,
         device: &Device,
     ) -> Result<Self> {
+        config.check_size()?;
         let parameters = Parameters::new(seed);
         let vb = parameters.var_builder(DType::F32, device);
         let classifier = Classifier::new(classifier, &vb)?;
@@ -322,6 +350,18 @@ impl Model {
     /// Number of trainable scalars.
     pub fn count(&self) -> usize {
         self.parameters.count()
+    }
+
+    /// The first parameter that holds an infinity or a NaN, if one does.
+    pub(crate) fn not_finite(&self) -> Result<Option<String>> {
+        for (name, var) in self.vars() {
+            // 0 times a number is 0, and NaN otherwise.
+            let sum = (var.as_detached_tensor() * 0.0)?.sum_all()?.to_scalar::<f32>()?;
+            if sum.is_nan() {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
 
     /// Sets the parameters from a safetensors file.
@@ -394,3 +434,6 @@ impl Model {
         Ok((model, tokenizer))
     }
 }
+
+#[cfg(test)]
+mod tests;

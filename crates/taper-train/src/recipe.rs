@@ -180,6 +180,18 @@ impl Recipe {
                 ),
             });
         }
+        let (dimensions, most) = (self.vectors.dimensions, Model::MAX_PARAMETERS);
+        let parameters = self.model.parameters_of_layers(dimensions as u64);
+        if parameters > most {
+            let Model { hidden_size, num_layers, .. } = self.model;
+            return Err(Error::RecipeConflict {
+                message: format!(
+                    "`model.hidden_size` = {hidden_size} and `model.num_layers` = {num_layers} on `vectors.dimensions` = \
+                     {dimensions} make {parameters} parameters of recurrent layers; at most {most} (4 GiB of f32) are \
+                     trained"
+                ),
+            });
+        }
         if self.train.select == Select::Best && self.train.evaluate_on == EvaluateOn::Test {
             return Err(Error::RecipeConflict {
                 message: "`train.select` = \"best\" with `train.evaluate_on` = \"test\" would choose the model by the \
@@ -208,6 +220,6 @@ impl Recipe {
                         .to_owned(),
             });
         }
-        Ok(())
+        self.train.schedule.check()
     }
 }

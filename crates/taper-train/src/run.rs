@@ -14,8 +14,8 @@ use crate::lock::{self, Lock};
 use crate::model::{self, ModelConfig};
 use crate::recipe::{self, Difference};
 use crate::session::Session;
-use crate::step::StepReport;
-use crate::{Error, Recipe, Result, atomic, fingerprint};
+use crate::step::LastStep;
+use crate::{Error, Recipe, Result, atomic, fingerprint, history};
 
 mod change;
 mod data;
@@ -32,8 +32,6 @@ pub struct Run {
     recipe: Recipe,
     metrics: File,
     changes: Vec<Difference>,
-    /// Whether the weights in the folder may be of another epoch than the checkpoints tell.
-    went_back: bool,
     session: Option<Session>,
     _lock: Lock,
 }
@@ -42,19 +40,21 @@ impl Run {
     /// Begins a run in a new or empty folder.
     ///
     /// # Errors
-    /// If the folder holds anything, or another process uses it.
+    /// If the folder holds anything, or another process uses it. If the network would have too many parameters: then
+    /// there is no folder.
     pub fn create(folder: &Path, recipe: &Recipe, prepared: &Prepared) -> Result<Self> {
+        let manifest = prepared.manifest();
+        let path = prepared.tokenizer_path();
+        let (names, words) = (&manifest.class_names, manifest.vocabulary);
+        let blake3 = fingerprint::of_file(&path)?;
+        let config = ModelConfig::of_recipe(recipe, names, words, manifest.specials, blake3);
+        config.check_size()?;
         fs::create_dir_all(folder).map_err(Error::io(folder, "create the folder"))?;
         let lock = Lock::exclusive(folder)?;
         Self::check_free(folder)?;
-        let manifest = prepared.manifest();
-        let tokenizer = folder.join(TOKENIZER);
-        let path = prepared.tokenizer_path();
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
-        atomic::write(&tokenizer, &bytes)?;
-        let blake3 = fingerprint::of_file(&tokenizer)?;
-        let (names, words) = (&manifest.class_names, manifest.vocabulary);
-        ModelConfig::of_recipe(recipe, names, words, manifest.specials, blake3).write(folder)?;
+        atomic::write(&folder.join(TOKENIZER), &bytes)?;
+        config.write(folder)?;
         PreparedReference::of(prepared)?.write(folder)?;
         // The recipe last: a folder with a recipe is a run that can be resumed.
         atomic::write(&folder.join(recipe::FILE), recipe.to_toml()?.as_bytes())?;
@@ -63,7 +63,6 @@ impl Run {
             folder: folder.into(),
             recipe: recipe.clone(),
             changes: Vec::new(),
-            went_back: false,
             session: None,
             _lock: lock,
         })
@@ -89,12 +88,12 @@ impl Run {
     pub fn open(folder: &Path) -> Result<Self> {
         let recipe = Self::recipe_of(folder)?;
         let lock = Lock::exclusive(folder)?;
+        atomic::sweep(folder)?;
         Ok(Self {
             metrics: open_metrics(folder)?,
             folder: folder.into(),
             recipe,
             changes: Vec::new(),
-            went_back: false,
             session: None,
             _lock: lock,
         })
@@ -158,13 +157,11 @@ impl Run {
         atomic::write(&place, &bytes)
     }
 
-    /// Writes the texts of a step that could not be taken, with what was found; returns the file's path.
+    /// Writes the texts of a step that diverged, with what was found; returns the file's path.
     pub(crate) fn dump_batch(
         &self,
-        epoch: u32,
-        batch: usize,
-        step: u32,
-        report: &StepReport,
+        step: &LastStep,
+        found: &str,
         texts: &[Record],
     ) -> Result<PathBuf> {
         let path = self.folder.join(DIVERGED);
@@ -177,11 +174,12 @@ impl Run {
             .collect();
         // JSON has no NaN and no infinity: as words.
         let document = json!({
-            "epoch": epoch,
-            "batch": batch,
-            "step": step,
-            "loss": report.loss.to_string(),
-            "gradient_norm": report.gradient_norm.to_string(),
+            "epoch": step.epoch,
+            "batch": step.batch,
+            "step": step.step,
+            "found": found,
+            "loss": step.loss.to_string(),
+            "gradient_norm": step.gradient_norm.to_string(),
             "texts": texts,
         });
         let bytes = serde_json::to_vec_pretty(&document)
@@ -214,6 +212,23 @@ impl Run {
         let path = self.folder.join(METRICS);
         self.metrics.sync_all().map_err(Error::io(&path, "sync"))?;
         self.metrics.stream_position().map_err(Error::io(&path, "read"))
+    }
+
+    /// Whether `metrics.jsonl` still has all that it held at a checkpoint, line by line; a file that was removed is a
+    /// history that begins anew.
+    pub(crate) fn check_metrics(&self, len: u64) -> Result<()> {
+        let path = self.folder.join(METRICS);
+        let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
+        let (found, len) = (bytes.len(), len as usize);
+        if (1..len).contains(&found) {
+            let message = format!(
+                "cut short: {found} bytes, where the checkpoint was written after {len}; put it back, begin at an older \
+                 `--checkpoint`, or remove it: the report then tells of the epochs from here on alone"
+            );
+            return Err(Error::run(&path, message));
+        }
+        let held = String::from_utf8_lossy(&bytes[..len.min(found)]);
+        history::parse(&path, &held).map(|_| ())
     }
 
     /// Cuts `metrics.jsonl` back to what it held at a checkpoint, but for changes of the recipe after it: they hold.

@@ -11,10 +11,11 @@ const ONE_CYCLE: [f64; 2] = [25.0, 25.0e4];
 /// The `ratio` of Howard and Ruder's slanted triangle.
 const SLANT: f64 = 32.0;
 
-/// The factor of the learning rate when `done` of the run is behind (0 at its first step, 1 at its end).
+/// The factor of the learning rate of a step when `done` of the run is behind (0 at its first step, 1 at its end).
 ///
-/// `evaluations` are those made so far, in order: only a plateau looks at them.
-pub fn factor(schedule: &Schedule, done: f64, evaluations: &[(u32, Evaluation)]) -> f64 {
+/// `step` is the share of the run that the step is: a one-cycle has its peak and its end at a step, as PyTorch has it,
+/// and not after one. `evaluations` are those made so far, in order: only a plateau looks at them.
+pub fn factor(schedule: &Schedule, done: f64, step: f64, evaluations: &[(u32, Evaluation)]) -> f64 {
     let &Schedule { kind, warmup, floor, .. } = schedule;
     let rising = if warmup > 0.0 { (done / warmup).min(1.0) } else { 1.0 };
     // How much of what follows the rise is behind.
@@ -27,10 +28,10 @@ pub fn factor(schedule: &Schedule, done: f64, evaluations: &[(u32, Evaluation)])
         ScheduleKind::OneCycle => {
             let peak = if warmup > 0.0 { warmup } else { 0.3 };
             let [start, end] = ONE_CYCLE.map(|division| 1.0 / division);
-            if done < peak {
-                1.0 + (start - 1.0) * cosine(done / peak)
+            if done + step < peak {
+                1.0 + (start - 1.0) * cosine(done / (peak - step))
             } else {
-                end + (1.0 - end) * cosine(after(peak))
+                end + (1.0 - end) * cosine(((done + step - peak) / (1.0 - peak)).clamp(0.0, 1.0))
             }
         }
         ScheduleKind::SlantedTriangular => {
@@ -72,7 +73,7 @@ mod tests {
     }
 
     fn at(schedule: &Schedule, points: &[f64]) -> Vec<f64> {
-        points.iter().map(|&done| factor(schedule, done, &[])).collect()
+        points.iter().map(|&done| factor(schedule, done, 0.0, &[])).collect()
     }
 
     fn close(found: &[f64], expected: &[f64]) {
@@ -97,6 +98,25 @@ mod tests {
         close(&at(&slanted, &[0.0, 0.1, 0.55, 1.0]), &[1.0 / 32.0, 1.0, 16.5 / 32.0, 1.0 / 32.0]);
     }
 
+    /// Of `torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=52)`.
+    #[test]
+    fn a_one_cycle_is_pytorchs() {
+        let one_cycle = schedule(ScheduleKind::OneCycle, 0.0);
+        let rate = |step: u32| 2e-3 * factor(&one_cycle, f64::from(step) / 52.0, 1.0 / 52.0, &[]);
+        assert!((rate(0) - 8e-5).abs() < 1e-15);
+        for (step, expected) in [(49, 1.487e-5), (50, 3.730e-6), (51, 8.0e-9)] {
+            assert!((rate(step) / expected - 1.0).abs() < 1e-3, "{step}: {}", rate(step));
+        }
+        // The peak is at step 0.3 * 52 - 1 = 14.6.
+        let rates: Vec<f64> = (0..52).map(rate).collect();
+        assert!(rates[..15].is_sorted() && rates[15..].is_sorted_by(|a, b| a > b), "{rates:?}");
+        assert!(rates[14] < rates[15] && rates[15] < 2e-3);
+        // A peak before the first step is fallen from at once.
+        let early = schedule(ScheduleKind::OneCycle, 0.01);
+        assert!((factor(&early, 0.0, 0.01, &[]) - 1.0).abs() < 1e-12);
+        assert!(factor(&early, 0.0, 0.5, &[]) < 0.6);
+    }
+
     #[test]
     fn a_plateau_lowers_the_rate() {
         let plateau = Schedule { patience: 1, ..schedule(ScheduleKind::Plateau, 0.0) };
@@ -106,9 +126,9 @@ mod tests {
             .map(|(epoch, loss)| (epoch, Evaluation { loss, ..Evaluation::default() }))
             .collect();
         let rates: Vec<f64> =
-            (0..=losses.len()).map(|n| factor(&plateau, 0.5, &evaluations[..n])).collect();
+            (0..=losses.len()).map(|n| factor(&plateau, 0.5, 0.1, &evaluations[..n])).collect();
         close(&rates, &[1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125]);
         let floored = Schedule { floor: 0.3, ..plateau };
-        close(&[factor(&floored, 0.5, &evaluations)], &[0.3]);
+        close(&[factor(&floored, 0.5, 0.1, &evaluations)], &[0.3]);
     }
 }

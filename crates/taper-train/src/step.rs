@@ -41,6 +41,23 @@ impl StepReport {
     }
 }
 
+/// The step that a run has just taken, or tried to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LastStep {
+    /// From 1; 0 before the first.
+    pub(crate) epoch: u32,
+    /// The first of its batches, from 1; 0 where this process took none.
+    pub(crate) batch: usize,
+    /// From 1.
+    pub(crate) step: u32,
+    /// Mean loss before it.
+    pub(crate) loss: f64,
+    /// L2 norm of its gradient.
+    pub(crate) gradient_norm: f64,
+    /// Its texts, as rows of the training split.
+    pub(crate) rows: Vec<usize>,
+}
+
 /// Learns the batches of one step, by `rate` times the optimizer's step size. Where the report
 /// [is not finite](StepReport::is_finite), the parameters are as before.
 pub fn step(

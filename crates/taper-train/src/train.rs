@@ -1,5 +1,6 @@
 //! The training loop.
 
+mod diverged;
 mod finish;
 
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ use crate::optimizer::Optimizer;
 use crate::recipe::{Evaluate, Recipe, Select};
 use crate::run::Run;
 use crate::schedule;
-use crate::step::{LabelledBatch, StepReport, step};
+use crate::step::{LabelledBatch, LastStep, step};
 use crate::stopping::patience_is_out;
 use crate::tensorboard;
 use crate::{Error, Result};
@@ -58,8 +59,10 @@ pub struct Summary {
 /// `stop` becomes true, the run stops after the step at hand, with a checkpoint.
 ///
 /// # Errors
-/// Data that are not the run's, texts or vectors. Among others [`Error::Diverged`], where a loss is infinite or no number: the batch is in the run's folder then, and
-/// the checkpoints are as they were.
+/// Data that are not the run's, texts or vectors. Among others [`Error::Diverged`], where a step's loss or gradient, the
+/// weights at a checkpoint, or the loss of an evaluation are infinite or no number: the step's texts are in the run's
+/// folder then, and its checkpoints and its model as they were. Weights are looked through before each checkpoint, not
+/// after each step: the step that is named is the one before the checkpoint.
 pub fn train(
     run: &mut Run,
     prepared: &Prepared,
@@ -103,6 +106,8 @@ struct Trainer<'a> {
     progress: Progress,
     /// What the epoch so far gave each training row.
     dynamics: EpochDynamics,
+    /// The step last taken, or tried.
+    last_step: LastStep,
     /// Since the last addition to `progress.seconds`.
     clock: Instant,
     /// Optimizer steps at the last checkpoint.
@@ -141,25 +146,26 @@ impl<'a> Trainer<'a> {
             dynamics: &mut dynamics,
         };
         let restored = checkpoints.restore(checkpoint, &mut parts)?;
-        let (mut progress, metrics_len) = restored.unwrap_or_default();
+        let (progress, metrics_len) = restored.unwrap_or_default();
+        let selects_best = recipe.train.select == Select::Best;
+        if selects_best && checkpoints.is_behind(checkpoint)? {
+            checkpoints.check_best(&progress)?;
+        }
+        run.check_metrics(metrics_len)?;
         // Those after a named one are learned again, or damaged: what they say of the metrics no longer holds.
-        let back = checkpoints.forget_after(checkpoint)? || run.went_back();
+        checkpoints.forget_after(checkpoint)?;
         run.truncate_metrics(metrics_len)?;
         dynamics::forget_after(run.folder(), progress.epochs)?;
-        if recipe.train.select == Select::Best {
+        if selects_best && let Some((best, blake3)) = checkpoints.best_weights(&progress)? {
             // Those in the run's folder may be of an epoch that is still to come.
-            match checkpoints.best_weights(&progress)? {
-                Some((best, blake3)) => run.adopt_weights(&best, &blake3)?,
-                // Or of one that never comes; then the best of the epochs from here on is chosen.
-                None if back => progress.best = None,
-                None => {}
-            }
+            run.adopt_weights(&best, &blake3)?;
         }
         let (clock, saved) = (Instant::now(), progress.steps);
+        let last_step = LastStep::before(&progress);
         let (session, changes) = (run.take_session(), run.take_changes());
         #[rustfmt::skip]
         let mut trainer = Self {
-            run, recipe, prepared, stop, listen, model, average, optimizer, progress, dynamics, clock, saved,
+            run, recipe, prepared, stop, listen, model, average, optimizer, progress, dynamics, last_step, clock, saved,
         };
         if let Some(session) = session {
             trainer.emit(&TrainEvent::Session { session })?;
@@ -227,13 +233,19 @@ impl<'a> Trainer<'a> {
                 return Ok(false);
             }
             let clock = Instant::now();
-            let rate = self.rate(batches.len());
+            let rate = self.rate(group.len(), batches.len());
             let learned = self.batches(&labelled, group)?;
             let report =
                 step(&self.model, &mut self.optimizer, &self.recipe, &objective, &learned, rate)?;
-            if !report.is_finite() {
-                return Err(self.diverged(&labelled, group, &report)?);
-            }
+            self.last_step = LastStep {
+                epoch,
+                batch: self.progress.batches + 1,
+                step: self.progress.steps + 1,
+                loss: report.loss,
+                gradient_norm: report.gradient_norm,
+                rows: group.iter().flatten().map(|&at| labelled.row(at)).collect(),
+            };
+            self.check_step()?;
             if let Some(average) = &self.average {
                 average.follow(&self.model.vars(), self.optimizer.steps())?;
             }
@@ -241,8 +253,7 @@ impl<'a> Trainer<'a> {
             let tokens = learned.iter().map(|batch| batch.tokens.packing().total()).sum();
             let correct = report.correct();
             self.progress.tally.add(rows, correct, tokens, report.loss);
-            let places = group.iter().flatten().map(|&at| labelled.row(at));
-            self.dynamics.record(places, &report.verdicts);
+            self.dynamics.record(self.last_step.rows.iter().copied(), &report.verdicts);
             self.progress.batches += group.len();
             self.progress.steps += 1;
             self.emit(&TrainEvent::Step {
@@ -275,12 +286,13 @@ impl<'a> Trainer<'a> {
         Ok(true)
     }
 
-    /// The factor of the learning rate at the step at hand, of an epoch of so many batches.
-    fn rate(&self, batches: usize) -> f64 {
-        let Progress { epochs, batches: learned, .. } = self.progress;
+    /// The factor of the learning rate at the step at hand, of so many of an epoch's batches.
+    fn rate(&self, group: usize, batches: usize) -> f64 {
+        let Progress { epochs, batches: learned, ref evaluations, .. } = self.progress;
         let epochs = f64::from(epochs) + learned as f64 / batches as f64;
-        let done = epochs / self.recipe.train.epochs as f64;
-        schedule::factor(&self.recipe.train.schedule, done, &self.progress.evaluations)
+        let all = self.recipe.train.epochs as f64;
+        let step = group as f64 / batches as f64 / all;
+        schedule::factor(&self.recipe.train.schedule, epochs / all, step, evaluations)
     }
 
     /// The batches of a step, as the model reads them.
@@ -300,23 +312,6 @@ impl<'a> Trainer<'a> {
         (first..).zip(group).map(batch).collect()
     }
 
-    /// Puts the texts of the step at hand into the run's folder, and makes the error.
-    fn diverged(
-        &self,
-        labelled: &Labelled,
-        group: &[Vec<usize>],
-        report: &StepReport,
-    ) -> Result<Error> {
-        let Progress { epochs, batches, steps, .. } = self.progress;
-        let rows: Vec<usize> = group.iter().flatten().map(|&at| labelled.row(at)).collect();
-        let texts = self.prepared.records("train", &rows)?;
-        let (epoch, batch, step) = (epochs + 1, batches + 1, steps + 1);
-        let dump = self.run.dump_batch(epoch, batch, step, report, &texts)?;
-        let checkpoint = self.run.checkpoints().names()?.pop();
-        let StepReport { loss, gradient_norm, .. } = *report;
-        Ok(Error::Diverged { epoch, batch, step, loss, gradient_norm, dump, checkpoint })
-    }
-
     /// Judges the weights as they stand, and keeps them if they are the best; `false` if it was
     /// asked to stop.
     fn evaluate_epoch(&mut self, held_out: &EncodedSplit) -> Result<bool> {
@@ -324,6 +319,7 @@ impl<'a> Trainer<'a> {
         let Some(evaluation) = self.evaluate(held_out, name)? else {
             return Ok(false);
         };
+        self.check_evaluation(&evaluation)?;
         let epochs = self.progress.epochs;
         let best = self.progress.best().is_none_or(|best| evaluation.score() > best.score());
         self.progress.evaluations.push((epochs, evaluation.clone()));
@@ -355,7 +351,9 @@ impl<'a> Trainer<'a> {
         policy::due(&self.recipe.train.checkpoint, steps, minutes).is_some()
     }
 
+    /// All weights that are kept come by here: those that are no numbers end the run.
     fn checkpoint(&mut self) -> Result<String> {
+        self.check_weights()?;
         self.progress.seconds += self.clock.elapsed().as_secs_f64();
         (self.clock, self.saved) = (Instant::now(), self.progress.steps);
         let len = self.run.metrics_len()?;

@@ -198,8 +198,7 @@ fn the_prediction_is_a_class_or_the_labels_that_are_given() {
     };
     for threshold in [None, Some(0.01), Some(0.99)] {
         let (config, tokenizer) = untrained(&["art", "law"]);
-        let model =
-            Model::new(ModelConfig { threshold, ..config }, 3, None, &Device::Cpu).unwrap();
+        let model = Model::new(ModelConfig { threshold, ..config }, 3, None, &Device::Cpu).unwrap();
         let subjects = TEXTS.map(|text| Subject::from(text.to_owned()));
         let found = Inspector::new(model, tokenizer).inspect(&subjects, Method::GradientXInput);
         let (_folder, path, data) = written(&found.unwrap());

@@ -8,14 +8,15 @@ use serde_json::json;
 use taper_train::calibrate::{Fit, VALIDATION};
 use taper_train::{DeviceChoice, Inference, Model, Prepared, Quantization, Run, calibrate};
 
+use super::evaluate::BATCH_SIZE;
 use crate::console::{Console, print, thousands};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CalibrateArgs {
-    /// A run's folder; its config.json gets the temperature.
+    /// A run's folder, or an imported model; its config.json gets the temperature.
     pub(crate) run: PathBuf,
 
-    /// Prepared data, if it is no longer where the run was trained.
+    /// Prepared data, if it is no longer where the run was trained, or there was none.
     #[arg(long, value_name = "DIR")]
     pub(crate) prepared: Option<PathBuf>,
 
@@ -29,13 +30,14 @@ pub(crate) struct CalibrateArgs {
 }
 
 pub(crate) fn run(args: &CalibrateArgs, console: &Console) -> Result<ExitCode> {
-    // Locked, so that no training writes beside it.
-    let run = Run::open(&args.run)?;
-    let (model, _) = Model::open(run.folder(), &args.device.open()?)?;
+    // Locked, so that no training writes beside it. An imported model has no recipe, and no training.
+    let is_run = args.run.join("recipe.toml").is_file();
+    let run = if is_run { Some(Run::open(&args.run)?) } else { None };
+    let (model, _) = Model::open(&args.run, &args.device.open()?)?;
     let inference = Inference::new(&model, Quantization::F32)?;
     let prepared = match &args.prepared {
         Some(folder) => Prepared::open(folder)?,
-        None => Run::open_prepared(run.folder())?,
+        None => Run::open_prepared(&args.run)?,
     };
     if !prepared.manifest().splits.contains_key(VALIDATION) {
         bail!(
@@ -45,8 +47,8 @@ pub(crate) fn run(args: &CalibrateArgs, console: &Console) -> Result<ExitCode> {
     }
     let bar = console.bar(0, "{msg} {wide_bar} {pos}/{len} {eta}");
     bar.set_message("calibrating");
-    let batch_size = run.recipe().train.batch_size;
-    let done = calibrate(run.folder(), &inference, &prepared, batch_size, &mut |rows, total| {
+    let batch_size = run.as_ref().map_or(BATCH_SIZE, |run| run.recipe().train.batch_size);
+    let done = calibrate(&args.run, &inference, &prepared, batch_size, &mut |rows, total| {
         bar.set_length(total);
         bar.set_position(rows);
         true

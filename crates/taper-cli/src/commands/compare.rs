@@ -30,6 +30,10 @@ pub(crate) struct CompareArgs {
     #[arg(long, default_value = "test")]
     pub(crate) split: String,
 
+    /// Prepared data to judge both by, in the place of their own: for imported models, which have none.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) prepared: Option<PathBuf>,
+
     /// Rows to show that only one run has right, of each kind, the surest error first.
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub(crate) flips: usize,
@@ -48,7 +52,8 @@ pub(crate) struct CompareArgs {
 
 pub(crate) fn run(args: &CompareArgs, console: &Console) -> Result<ExitCode> {
     let device = args.device.open()?;
-    let judge = |run| Judged::new(run, None, &args.split, &device, Quantization::F32, console);
+    let prepared = args.prepared.as_deref();
+    let judge = |run| Judged::new(run, prepared, &args.split, &device, Quantization::F32, console);
     let (first, second) = (judge(&args.first)?, judge(&args.second)?);
     let [first_name, second_name] =
         [&args.first, &args.second].map(|run| run.to_string_lossy().into_owned());

@@ -21,7 +21,7 @@ use crate::args::EvaluateArgs;
 use crate::console::{Console, thousands};
 
 /// Texts at a time, where no recipe says how many.
-const BATCH_SIZE: usize = 32;
+pub(super) const BATCH_SIZE: usize = 32;
 
 pub(crate) fn run(args: &EvaluateArgs, console: &Console) -> Result<ExitCode> {
     let judged = Judged::new(

@@ -152,7 +152,8 @@ fn in_words(inspection: &Inspection, colours: bool) -> String {
         let shown = text.tokens.iter().map(|token| shade(token, largest, colours));
         let shown: Vec<String> = shown.collect();
         let _ = writeln!(words, "{}\n", shown.join(" "));
-        let _ = writeln!(words, "{}", figures(text, &inspection.model.class_names, inspection.method));
+        let _ =
+            writeln!(words, "{}", figures(text, &inspection.model.class_names, inspection.method));
         let _ = writeln!(words, "{}", memory(text));
     }
     words

@@ -131,6 +131,7 @@ fn on_error(word: &str) -> Result<OnError, String> {
 pub(crate) fn run(args: &PredictArgs, console: &Console) -> Result<ExitCode> {
     // Before the model is read: a wrong ending is told at once.
     let format = output(args)?;
+    check_apart(args)?;
     let predictor = Predictor::open(&args.run, &args.device.open()?, args.numbers.quantization())?;
     if let Some(input) = &args.input {
         files::run(args, input, format, &predictor, console)?;
@@ -156,6 +157,22 @@ fn output(args: &PredictArgs) -> Result<Option<OutputFormat>> {
             path.display()
         ),
     }
+}
+
+/// Whether predictions go to another file than the texts come from, whatever links lead there.
+fn check_apart(args: &PredictArgs) -> Result<()> {
+    let (Some(input), Some(output)) = (&args.input, &args.output) else { return Ok(()) };
+    let [from, to] = [input, output].map(std::fs::canonicalize);
+    if let (Ok(from), Ok(to)) = (from, to)
+        && from == to
+        && from.is_file()
+    {
+        bail!(
+            "{}: the texts are in it, and the predictions would replace them; give another `--output`",
+            output.display()
+        );
+    }
+    Ok(())
 }
 
 /// Whether a path means standard input or output.

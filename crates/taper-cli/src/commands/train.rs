@@ -101,7 +101,7 @@ fn free_folder(choice: &crate::args::RecipeChoice) -> PathBuf {
 fn first_screen(run: &Run, prepared: &Prepared, device: &Device, console: &Console) -> Result<()> {
     let manifest = prepared.manifest();
     let recipe = run.recipe();
-    let model = Model::new(run.model_config()?, recipe.seed, None, &Device::Cpu)?;
+    let parameters = run.model_config()?.parameters();
     console.say(None, &format!("run      {}", run.folder().display()));
     console.say(None, &format!("device   {}", describe(device)));
     console.say(None, &format!("data     {} ({})", manifest.dataset, manifest.source));
@@ -112,7 +112,7 @@ fn first_screen(run: &Run, prepared: &Prepared, device: &Device, console: &Conso
         if table.bidirectional { "bidirectional " } else { "" },
         table.hidden_size,
         thousands(manifest.vocabulary as u64),
-        thousands(model.count() as u64)
+        thousands(parameters)
     );
     console.say(None, &network);
     console.say(None, &prepare::sizes(manifest));

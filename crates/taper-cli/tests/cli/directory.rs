@@ -139,6 +139,13 @@ fn files_go_in_and_out() {
     assert_eq!(predict(&imported), predict(&model));
     let evaluate = |model: &str| json(&["evaluate", model, "--prepared", prepared(), "--json"]);
     assert_eq!(evaluate(&imported)["correct"], evaluate(&model)["correct"]);
+    let both = json(&["compare", &model, &imported, "--prepared", prepared(), "--json"]);
+    assert_eq!(both["first"]["correct"], both["second"]["correct"]);
+    let fitted = json(&["calibrate", &imported, "--prepared", prepared(), "--json"]);
+    let config = fs::read(at(folder, "imported/config.json")).unwrap();
+    let config: Value = serde_json::from_slice(&config).unwrap();
+    assert!(fitted["temperature"].is_f64());
+    assert_eq!(config["temperature"], fitted["temperature"]);
 
     let message = failure(&[
         "import",

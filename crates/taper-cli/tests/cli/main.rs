@@ -3,6 +3,7 @@
 
 mod commands;
 mod directory;
+mod diverged;
 mod doctor;
 mod gradients;
 mod inspect;

@@ -79,7 +79,10 @@ fn a_table_of_several_labels_trains_and_predicts() {
     let texts = ["the court goal 3", "the of and 4"];
     let looked = json(&[&["inspect", out, "--json"], &texts[..]].concat());
     let labels = |at: usize| looked["texts"][at]["prediction"]["labels"].clone();
-    assert_eq!([labels(0), labels(1)], [serde_json::json!(["law", "sport"]), serde_json::json!([])]);
+    assert_eq!(
+        [labels(0), labels(1)],
+        [serde_json::json!(["law", "sport"]), serde_json::json!([])]
+    );
     let looked = run(&[&["inspect", out], &texts[..]].concat());
     let looked = String::from_utf8(looked.stdout).unwrap();
     assert!(looked.contains("prediction law, ") && looked.contains(" %; sport, "), "{looked}");

@@ -36,6 +36,29 @@ fn options_that_would_do_nothing_are_refused() {
 }
 
 #[test]
+fn predictions_do_not_replace_the_texts_they_are_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let texts = folder.path().join("texts.jsonl");
+    fs::write(&texts, "{\"text\": \"a film\"}\n").unwrap();
+    let mut names = vec![texts.clone(), folder.path().join("./texts.jsonl")];
+    if cfg!(unix) {
+        let link = folder.path().join("link.jsonl");
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("texts.jsonl", &link).unwrap();
+        names.push(link);
+    }
+    let input = texts.to_str().unwrap();
+    for output in names {
+        let output = output.to_str().unwrap();
+        let message = failure(&["predict", "nowhere", "-i", input, "-o", output]);
+        assert!(message.contains("the predictions would replace them"), "{output}: {message}");
+    }
+    let other = folder.path().join("other.jsonl");
+    let message = failure(&["predict", "nowhere", "-i", input, "-o", other.to_str().unwrap()]);
+    assert!(message.contains("no such folder"), "{message}");
+}
+
+#[test]
 fn counts_that_make_no_sense_name_their_option_and_what_would() {
     for count in ["0", "100000", "-1", "many"] {
         let message = misuse(&["recipe", "list", &format!("--threads={count}")]);

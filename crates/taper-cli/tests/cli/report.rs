@@ -134,3 +134,63 @@ fn a_run_reports_on_itself() {
     let message = failure(&["report", folder.path().to_str().unwrap()]);
     assert!(message.contains("no run"), "{message}");
 }
+
+#[test]
+fn of_ones_own_data_the_card_and_the_report_say_what_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = folder.path().join("data");
+    fs::create_dir(&dataset).unwrap();
+    // No test split, and names that no heading and no XML can hold.
+    for (split, rows) in [("train", 20), ("validation", 10)] {
+        let row = |row: usize| match row % 2 {
+            0 => "{\"text\": \"good\", \"label\": \"a\\u0001b\"}\n",
+            _ => "{\"text\": \"bad\", \"label\": \"c\\nd\"}\n",
+        };
+        let rows: String = (0..rows).map(row).collect();
+        fs::write(dataset.join(format!("{split}.jsonl")), rows).unwrap();
+    }
+    let out = folder.path().join("run");
+    let [dataset, prepared, at] = [dataset, folder.path().join("prepared"), out.clone()]
+        .map(|path| path.to_str().unwrap().to_owned());
+    let printed = run(&[
+        "train",
+        "-q",
+        "--dataset",
+        &dataset,
+        "--vectors",
+        "none",
+        "--prepared",
+        &prepared,
+        "--out",
+        &at,
+        "--set",
+        "model.hidden_size=4",
+        "--set",
+        "train.epochs=1",
+    ]);
+    assert!(printed.status.success(), "{}", stderr(&printed));
+
+    let card = fs::read_to_string(out.join("README.md")).unwrap();
+    assert!(card.contains("\n# Text classifier: a b, c d\n"), "{card}");
+    assert!(!card.contains("2,000 reviews"), "{card}");
+    assert!(card.contains("By the recipe `quickstart`, but for `data.dataset`, "), "{card}");
+    assert!(card.contains("\n| validation | 10 | "), "{card}");
+    let again = "`taper evaluate --split validation` on this folder repeats the figure";
+    assert!(card.contains(again) && card.contains("no labelled test split"), "{card}");
+    let figures = json(&["evaluate", &at, "--split", "validation", "--json"]);
+    assert!(card.contains(&format!("| validation | 10 | {} | ", figures["correct"])), "{card}");
+
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    let (header, _) = page.split_once("</header>").unwrap();
+    assert!(header.contains("By the recipe `quickstart`") && !header.contains("2,000"), "{header}");
+    let plots = fs::read_dir(out.join("plots")).unwrap().map(|entry| entry.unwrap().path());
+    let drawn: Vec<_> = plots.filter(|path| path.extension().unwrap() == "svg").collect();
+    assert!(drawn.len() > 3, "{drawn:?}");
+    for path in drawn.iter().chain([&out.join("report.html")]) {
+        let text = fs::read_to_string(path).unwrap();
+        let bad = text.chars().find(|letter| letter.is_control() && !"\n\r\t".contains(*letter));
+        assert_eq!(bad, None, "{path:?}");
+    }
+    let matrix = fs::read_to_string(out.join("plots/confusion.svg")).unwrap();
+    assert!(matrix.contains("a\u{fffd}b"), "{matrix}");
+}

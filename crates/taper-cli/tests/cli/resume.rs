@@ -313,31 +313,6 @@ fn a_full_disk_at_the_checkpoint_leaves_the_one_before() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_keeps_the_checkpoint_and_shows_the_batch() {
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("run");
-    let mut arguments = training(&out);
-    // Every step makes the weights some million times larger.
-    let settings = [
-        "train.optimizer.kind=sgd",
-        "train.optimizer.learning_rate=1000",
-        "train.optimizer.weight_decay=1000",
-        "train.checkpoint.every_steps=1",
-    ];
-    for setting in settings {
-        arguments.extend(["--set".to_owned(), setting.to_owned()]);
-    }
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let message = failure(&arguments);
-    let newest = checkpoints(&out).pop().unwrap();
-    assert!(message.contains("batch ") && message.contains(&newest), "{message}");
-    let dump: serde_json::Value =
-        serde_json::from_slice(&fs::read(out.join("diverged.json")).unwrap()).unwrap();
-    assert_eq!(dump["texts"].as_array().unwrap().len(), 8);
-    assert_eq!(newest, format!("step-{:08}", dump["step"].as_u64().unwrap() - 1));
-}
-
-#[test]
 fn a_damaged_checkpoint_is_named_and_the_one_before_it_offered() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
@@ -437,4 +412,58 @@ fn a_run_belongs_to_one_process_and_is_never_overwritten() {
     let output = run(&arguments);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("--resume"), "{}", stderr(&output));
+}
+
+#[test]
+fn going_back_to_where_the_best_weights_are_gone_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let policy = ["--set", "train.checkpoint.keep_best=false"];
+    train(&out, &[&policy[..], &["--set", "train.checkpoint.keep_last=2"]].concat());
+    let (names, at) = (checkpoints(&out), out.to_str().unwrap());
+    // Before the second evaluation the first epoch is the best, whatever comes.
+    assert_eq!(names, ["step-00000500", "step-00000500-evaluated"]);
+    let back = ["train", "--json", "--resume", at, "--checkpoint", &names[0]];
+    let shorter = ["--force", "--set", "train.patience=1"];
+    for arguments in [back.to_vec(), [&back[..], &shorter].concat()] {
+        let message = failure(&arguments);
+        assert!(message.contains("epoch 1, the best one up to step 500"), "{message}");
+        assert_eq!(checkpoints(&out), names);
+        assert!(!fs::read_to_string(out.join("recipe.toml")).unwrap().contains("patience = 1"));
+    }
+    let last = ["--force", "--set", "train.select=last"];
+    assert_eq!(json(&[&back[..], &last].concat())["best_epoch"], 2);
+}
+
+#[test]
+fn metrics_that_were_cut_short_are_told_before_any_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    train(&out, &[]);
+    let (names, at) = (checkpoints(&out), out.to_str().unwrap());
+    let metrics = out.join("metrics.jsonl");
+    let whole = fs::read_to_string(&metrics).unwrap();
+    // What processes that were killed leave.
+    let left = [out.join(".taper-aB3dE6"), out.join("plots/.taper-aB3dE6")];
+    for file in &left {
+        fs::write(file, "half").unwrap();
+    }
+    let longer = ["--force", "--set", "train.epochs=3"];
+    let plain = ["train", "--json", "--resume", at];
+    let damaged = whole.replacen("\"event\":\"step\"", "\"event\":\"stop\"", 1);
+    for (text, told) in [(&whole[..500], "cut short: 500 bytes"), (&damaged, ": no event (")] {
+        fs::write(&metrics, text).unwrap();
+        for arguments in [plain.to_vec(), [&plain[..], &longer].concat()] {
+            let message = failure(&arguments);
+            assert!(message.contains("metrics.jsonl: ") && message.contains(told), "{message}");
+            assert_eq!(checkpoints(&out), names);
+            assert_eq!(fs::read_to_string(&metrics).unwrap(), text);
+            assert!(fs::read_to_string(out.join("recipe.toml")).unwrap().contains("epochs = 2"));
+        }
+    }
+    // Whoever does without begins it anew.
+    fs::remove_file(&metrics).unwrap();
+    json(&[&plain[..], &longer].concat());
+    assert_eq!(steps(&out), 250);
+    assert!(!left.iter().any(|file| file.exists()), "{left:?}");
 }

@@ -241,3 +241,18 @@ fn of_several_labels_those_above_the_threshold() {
     let labels = batch.column_by_name("labels").unwrap();
     assert_eq!(labels.as_list::<i32>().value(0).len(), 0);
 }
+
+#[test]
+fn a_label_that_csv_could_not_tell_from_two_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = model(folder.path(), Some(0.5));
+    config.class_names[2] = "law|art".into();
+    let write = |config: &ModelConfig, format| {
+        PredictionWriter::new(Path::new("out.csv"), Vec::new(), format, config, true).map(|_| ())
+    };
+    let message = write(&config, OutputFormat::Csv).unwrap_err().to_string();
+    assert!(message.contains("out.csv: ") && message.contains("`law|art`"), "{message}");
+    write(&config, OutputFormat::Jsonl).unwrap();
+    // One class a text stands alone in its cell.
+    write(&ModelConfig { threshold: None, ..config }, OutputFormat::Csv).unwrap();
+}

@@ -34,6 +34,9 @@ use crate::{Error, Result};
 const PARQUET_ROWS: usize = 4096;
 const ROW_GROUP: usize = 1 << 17;
 
+/// Between the labels of a text in CSV.
+const BETWEEN: &str = "|";
+
 /// How predictions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputFormat {
@@ -104,6 +107,9 @@ struct Line<'a> {
 impl<W: Write + Send> PredictionWriter<W> {
     /// Writes to `out`, which errors call `name`, what a model of this configuration says; with the texts themselves if
     /// `with_text`.
+    ///
+    /// # Errors
+    /// CSV of any number of labels a text where one of them holds what stands between them; what `out` refuses.
     pub fn new(
         name: &Path,
         out: W,
@@ -115,6 +121,14 @@ impl<W: Write + Send> PredictionWriter<W> {
         let kind = match format {
             OutputFormat::Jsonl => Kind::Jsonl(out),
             OutputFormat::Csv => {
+                let bars = config.class_names.iter().find(|label| label.contains(BETWEEN));
+                if let Some(label) = bars.filter(|_| config.threshold.is_some()) {
+                    let message = format!(
+                        "a text has any number of labels, which CSV holds with `{BETWEEN}` between them, and the label \
+                         `{label}` has one itself; write JSON lines or Parquet"
+                    );
+                    return Err(Error::run(name, message));
+                }
                 let mut writer = csv::Writer::from_writer(out);
                 writer.write_record(columns).map_err(refused(name))?;
                 Kind::Csv(Box::new(writer))
@@ -153,7 +167,7 @@ impl<W: Write + Send> PredictionWriter<W> {
                     prediction.label,
                     prediction.probability.to_string(),
                 ];
-                fields.extend(prediction.labels.map(|labels| labels.join("|")));
+                fields.extend(prediction.labels.map(|labels| labels.join(BETWEEN)));
                 fields.extend(prediction.probabilities.iter().map(|pair| pair.1.to_string()));
                 fields.push(prediction.tokens.to_string());
                 fields.push(prediction.unknown_tokens.to_string());

@@ -18,7 +18,8 @@ pub struct CheckpointPolicy {
     /// The newest so many are kept.
     #[schemars(range(min = 1))]
     pub keep_last: usize,
-    /// The one with the best evaluation is kept.
+    /// The one with the best evaluation is kept, and what was the best to each that is kept: whoever goes back to one
+    /// needs it.
     pub keep_best: bool,
     /// That of every so many epochs is kept.
     #[schemars(range(min = 1))]

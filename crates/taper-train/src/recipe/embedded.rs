@@ -1,6 +1,6 @@
 //! The recipes that come with the crate, by name.
 
-use crate::Error;
+use crate::{Error, Result};
 
 use super::{Recipe, document};
 
@@ -24,6 +24,29 @@ pub(super) fn list() -> Vec<(&'static str, String)> {
             (*name, description)
         })
         .collect()
+}
+
+impl Recipe {
+    /// The embedded recipe that has this one's description, and so is where it comes from.
+    pub(crate) fn namesake(&self) -> Result<Option<(&'static str, Self)>> {
+        match list().into_iter().find(|(_, description)| *description == self.description) {
+            Some((name, _)) => Ok(Some((name, Self::load(name, &[])?))),
+            None => Ok(None),
+        }
+    }
+
+    /// What it is for, in a line. An embedded recipe's description is of its own data and network: of a run with others
+    /// the line says in what it differs.
+    pub(crate) fn headline(&self) -> Result<String> {
+        let Some((name, origin)) = self.namesake()? else { return Ok(self.description.clone()) };
+        let differences = origin.differences(self)?;
+        if differences.is_empty() {
+            return Ok(self.description.clone());
+        }
+        let keys: Vec<String> =
+            differences.iter().map(|change| format!("`{}`", change.key)).collect();
+        Ok(format!("By the recipe `{name}`, but for {}", keys.join(", ")))
+    }
 }
 
 pub(super) fn unknown(name: &str) -> Error {

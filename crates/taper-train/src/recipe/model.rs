@@ -36,6 +36,36 @@ impl Default for Model {
     }
 }
 
+impl Model {
+    /// Most parameters of a network: 4 GiB in f32, and training takes as much again for gradients and moments each.
+    pub const MAX_PARAMETERS: u64 = 1 << 30;
+
+    /// Parameters of the layers between the embedding, of this width, and the linear layer.
+    pub(crate) fn parameters_of_layers(&self, dimensions: u64) -> u64 {
+        let directions = if self.bidirectional { 2 } else { 1 };
+        let (hidden, layers) = (self.hidden_size as u64, self.num_layers as u64);
+        // Four gates, each of the input, of the hidden state, and of two biases.
+        let layer = |inputs: u64| {
+            let columns = inputs.saturating_add(hidden).saturating_add(2);
+            columns.saturating_mul(4 * directions).saturating_mul(hidden)
+        };
+        let features = hidden.saturating_mul(directions);
+        let attention = match self.pooling {
+            Pooling::Attention => features.saturating_add(1).saturating_mul(hidden),
+            _ => 0,
+        };
+        let upper = layer(features).saturating_mul(layers.saturating_sub(1));
+        layer(dimensions).saturating_add(upper).saturating_add(attention)
+    }
+
+    /// Features of the vector that the linear layer reads.
+    pub(crate) fn pooled_size(&self) -> u64 {
+        let directions = if self.bidirectional { 2 } else { 1 };
+        let parts = if self.pooling == Pooling::Concat { 3 } else { 1 };
+        (self.hidden_size as u64).saturating_mul(directions * parts)
+    }
+}
+
 /// How the hidden states of a text become one vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -67,22 +97,22 @@ pub enum Padding {
 #[serde(deny_unknown_fields, default)]
 pub struct Dropout {
     /// Of the embedded tokens.
-    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    #[schemars(extend("minimum" = 0.0, "maximum" = 0.999))]
     pub embedding: f64,
     /// Between LSTM layers; of no effect with one layer.
-    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    #[schemars(extend("minimum" = 0.0, "maximum" = 0.999))]
     pub between_layers: f64,
     /// Of the pooled vector, before the linear layer.
-    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    #[schemars(extend("minimum" = 0.0, "maximum" = 0.999))]
     pub output: f64,
     /// Of the tokens, which are then read as the unknown word.
-    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    #[schemars(extend("minimum" = 0.0, "maximum" = 0.999))]
     pub word: f64,
     /// Of the vocabulary: a word's embedding is dropped whole, wherever the batch has it (Merity et al. 2018).
-    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    #[schemars(extend("minimum" = 0.0, "maximum" = 0.999))]
     pub vocabulary: f64,
     /// Of the weights between hidden states, for a step (`DropConnect`, as in Merity et al. 2018).
-    #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    #[schemars(extend("minimum" = 0.0, "maximum" = 0.999))]
     pub weight: f64,
     /// `embedding` and `between_layers` drop the same features at all tokens of a text (Gal and Ghahramani 2016).
     pub variational: bool,

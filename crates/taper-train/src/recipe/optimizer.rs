@@ -18,8 +18,8 @@ pub struct Optimizer {
     /// Adam's decay of the running mean of squared gradients.
     #[schemars(extend("minimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub beta2: f64,
-    /// Added to Adam's denominator.
-    #[schemars(extend("exclusiveMinimum" = 0.0, "maximum" = 1.0))]
+    /// Added to Adam's denominator, in f32: there must be something left of it there.
+    #[schemars(extend("minimum" = 1e-30, "maximum" = 1.0))]
     pub epsilon: f64,
     /// `adam` and `sgd`: added to the gradient, times the weight; `adamw`: the weight shrinks by it, times the step size.
     #[schemars(extend("minimum" = 0.0, "maximum" = 1000.0))]

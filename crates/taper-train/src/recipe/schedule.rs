@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{Error, Result};
+
 /// `train.schedule`: factors of `train.optimizer.learning_rate`, by how much of the run is done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -30,6 +32,32 @@ impl Default for Schedule {
     }
 }
 
+impl Schedule {
+    /// Whether all that is set has a say in this shape.
+    pub(super) fn check(&self) -> Result<()> {
+        use ScheduleKind::{Cosine, Linear, Plateau};
+        let usual = Self::default();
+        for (key, is_set, kinds) in [
+            ("floor", self.floor > usual.floor, &[Linear, Cosine, Plateau][..]),
+            ("factor", self.factor.to_bits() != usual.factor.to_bits(), &[Plateau][..]),
+            ("patience", self.patience != usual.patience, &[Plateau][..]),
+        ] {
+            if is_set && !kinds.contains(&self.kind) {
+                let [kinds, kind] = [kinds, &[self.kind]].map(|kinds| {
+                    let names = kinds.iter().map(|kind| format!("\"{}\"", kind.name()));
+                    names.collect::<Vec<_>>().join(", ")
+                });
+                return Err(Error::RecipeConflict {
+                    message: format!(
+                        "`train.schedule.{key}` is of `kind` = {kinds}, and it is {kind}; leave `{key}` out"
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The shape of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -47,4 +75,18 @@ pub enum ScheduleKind {
     SlantedTriangular,
     /// Lower each time that the loss of the evaluated split no longer falls.
     Plateau,
+}
+
+impl ScheduleKind {
+    /// As recipes have it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Linear => "linear",
+            Self::Cosine => "cosine",
+            Self::OneCycle => "one_cycle",
+            Self::SlantedTriangular => "slanted_triangular",
+            Self::Plateau => "plateau",
+        }
+    }
 }

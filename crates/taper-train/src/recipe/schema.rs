@@ -95,7 +95,11 @@ impl Node {
         }
         let range: Vec<String> = limits
             .iter()
-            .filter_map(|(name, words, _)| limit(name).map(|limit| format!("{words} {limit}")))
+            .filter_map(|(name, words, _)| Some((words, limit(name)?)))
+            .map(|(words, limit)| match limit {
+                tiny if tiny > 0.0 && tiny < 1e-6 => format!("{words} {tiny:e}"),
+                limit => format!("{words} {limit}"),
+            })
             .collect();
         Some(if range.is_empty() {
             "must be a finite number".to_owned()

@@ -284,8 +284,11 @@ fn values_out_of_range_name_key_value_and_range() {
     let cases = [
         (
             "[model.dropout]\noutput = 1.0",
-            "my.toml:2: `model.dropout.output` is 1.0; must be at least 0 and less than 1",
+            "my.toml:2: `model.dropout.output` is 1.0; must be at least 0 and at most 0.999",
         ),
+        // In f32, or read back from JSON, these are 1 and 0.
+        ("[model.dropout]\nweight = 0.9999999999999999", "must be at least 0 and at most 0.999"),
+        ("[train.optimizer]\nepsilon = 1e-60", "is 1e-60; must be at least 1e-30 and at most 1"),
         ("[train]\nepochs = 0", "my.toml:2: `train.epochs` is 0; must be at least 1"),
         ("[train]\nepochs = 1.5", "must be a whole number"),
         ("[train]\nepochs = \"two\"", "must be a whole number"),
@@ -316,6 +319,29 @@ fn values_out_of_range_name_key_value_and_range() {
     }
     let message = error("[train]\nepochs = 3", &["train.epochs=0"]);
     assert!(message.starts_with("--set train.epochs=0: `train.epochs` is 0"), "{message}");
+}
+
+#[test]
+fn keys_of_another_schedule_are_refused() {
+    let of = |key: &str, kind: &str| error("", &[key, &format!("train.schedule.kind={kind}")]);
+    let message = of("train.schedule.patience=3", "constant");
+    assert!(message.contains("`train.schedule.patience` is of `kind` = \"plateau\""), "{message}");
+    assert!(of("train.schedule.factor=0.1", "cosine").contains("and it is \"cosine\""));
+    assert!(
+        of("train.schedule.floor=0.1", "one_cycle").contains("\"linear\", \"cosine\", \"plateau\"")
+    );
+    let plateau = "[train.schedule]\nkind = \"plateau\"\npatience = 3\nfloor = 0.1\nfactor = 0.2";
+    Recipe::parse(plateau, "my.toml", &[]).unwrap();
+}
+
+#[test]
+fn a_network_that_no_memory_holds_is_refused() {
+    let message = error("[model]\nhidden_size = 65536", &[]);
+    assert!(message.contains("`model.hidden_size` = 65536"), "{message}");
+    assert!(message.contains("at most 1073741824"), "{message}");
+    let message = error("[model]\nhidden_size = 4096\nnum_layers = 64", &[]);
+    assert!(message.contains("`model.num_layers` = 64"), "{message}");
+    Recipe::parse("[model]\nhidden_size = 4096\nnum_layers = 3", "my.toml", &[]).unwrap();
 }
 
 #[test]

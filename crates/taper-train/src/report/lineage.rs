@@ -9,13 +9,13 @@ use crate::events::TrainEvent;
 use crate::html::{Table, escape};
 use crate::manifest::Stage;
 use crate::model::WEIGHTS;
-use crate::{Recipe, Result, fingerprint};
+use crate::{Result, fingerprint};
 
 /// The recipe, and how it differs from the embedded one it comes from.
 pub(super) fn recipe(material: &Material, page: &mut String) -> Result<()> {
     let recipe = &material.recipe;
     page.push_str("<section id=\"recipe\"><h2>Recipe</h2>\n");
-    if let Some((name, origin)) = namesake(recipe)? {
+    if let Some((name, origin)) = recipe.namesake()? {
         let differences = origin.differences(recipe)?;
         if differences.is_empty() {
             let _ = writeln!(page, "<p>The embedded recipe <code>{name}</code> as it is.</p>");
@@ -42,15 +42,6 @@ pub(super) fn recipe(material: &Material, page: &mut String) -> Result<()> {
         "<details><summary>All of it</summary><pre>{toml}</pre></details></section>"
     );
     Ok(())
-}
-
-/// The embedded recipe of the same description.
-fn namesake(recipe: &Recipe) -> Result<Option<(&'static str, Recipe)>> {
-    let known = Recipe::embedded().into_iter();
-    match known.into_iter().find(|(_, description)| *description == recipe.description) {
-        Some((name, _)) => Ok(Some((name, Recipe::load(name, &[])?))),
-        None => Ok(None),
-    }
 }
 
 /// Data with its fingerprints, and the files of the model.

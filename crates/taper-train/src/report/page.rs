@@ -29,7 +29,7 @@ pub(super) fn page(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><title>{name}: report</title><style>{VARIABLES}{STYLE}</style></head><body>\n\
          <header><h1>{name}</h1><p>{}</p></header>\n",
-        escape(&material.recipe.description)
+        escape(&material.recipe.headline()?)
     );
     let mut links = vec![("summary", "Summary"), ("training", "Training")];
     if material.judgement.is_some() {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Run;
 use crate::events::TrainEvent;
 use crate::model::ModelConfig;
-use crate::recipe::{self, Difference};
+use crate::recipe::{self, Difference, Select};
 use crate::{Error, Recipe, Result, atomic};
 
 impl Run {
@@ -16,7 +16,8 @@ impl Run {
     ///
     /// # Errors
     /// If the change needs other data or another network, or `force` is not given: the error tells all that differs. If
-    /// the checkpoint is damaged, or stands within an epoch whose batches would be others. Nothing is changed then.
+    /// the checkpoint is damaged, or stands within an epoch whose batches would be others, or the best weights up to it
+    /// are to become the model and are not kept. Nothing is changed then.
     pub fn open_changed(
         folder: &Path,
         recipe: &Recipe,
@@ -52,7 +53,13 @@ impl Run {
             return Err(run.within_an_epoch(&change.key, progress.epochs + 1)?);
         }
         let selects = changes.iter().any(|change| change.key == "train.select");
-        run.went_back = run.checkpoints().forget_after(checkpoint)? || selects;
+        // The weights in the folder may be of another epoch than this checkpoint tells.
+        let may_differ = selects || run.checkpoints().is_behind(checkpoint)?;
+        if recipe.train.select == Select::Best && may_differ {
+            run.checkpoints().check_best(&progress)?;
+        }
+        run.check_metrics(metrics_len)?;
+        run.checkpoints().forget_after(checkpoint)?;
         // Told before it is done: whatever happens in between, a change is never untold.
         run.truncate_metrics(metrics_len)?;
         run.record(&TrainEvent::RecipeChanged { changes: changes.clone() })?;
@@ -78,12 +85,6 @@ impl Run {
              between two epochs; {advice}"
         );
         Ok(Error::run(&self.folder, message))
-    }
-
-    /// Whether the weights in the folder may be of another epoch than the checkpoints tell: [`Self::open_changed`] went
-    /// back behind the newest, or other epochs become the model.
-    pub(crate) fn went_back(&self) -> bool {
-        self.went_back
     }
 
     /// What [`Self::open_changed`] changed; empty from the second call on.

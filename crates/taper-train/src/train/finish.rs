@@ -23,7 +23,6 @@ impl Trainer<'_> {
             self.judged().load_weights(&weights)?;
             epoch
         } else {
-            self.judged().save_weights(&weights)?;
             self.progress.epochs
         };
         if !self.calibrate()? {
@@ -35,13 +34,17 @@ impl Trainer<'_> {
         let Some(judgement) = self.judge(split)? else {
             return self.interrupted();
         };
+        self.check_evaluation(&judgement.assessment.evaluation)?;
+        if best.is_none() {
+            self.judged().save_weights(&weights)?;
+        }
         // As it is on the disk: with the temperature.
         self.run.model_config()?.seal(self.run.folder())?;
         let test = tested.then(|| judgement.assessment.evaluation.clone());
         let seconds = self.progress.seconds + self.clock.elapsed().as_secs_f64();
         let run = self.run.folder().to_owned();
-        let card =
-            card::write(&self.recipe, self.judged(), self.prepared, best_epoch, test.as_ref());
+        let evaluation = &judgement.assessment.evaluation;
+        let card = card::write(&self.recipe, self.judged(), self.prepared, best_epoch, evaluation)?;
         self.run.write_card(&card)?;
         tensorboard::write(&run)?;
         report::write(&run, Some(self.prepared), Some(&judgement), None)?;
