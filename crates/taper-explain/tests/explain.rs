@@ -225,6 +225,38 @@ fn adaptive_points_agree_with_many_fixed_ones_and_are_complete() {
 }
 
 #[test]
+fn a_run_of_equal_tokens_is_shared_out_whole() {
+    // The states of a run settle to the same bits: of equal largest ones, one alone has the gradient.
+    let text = [0; 200];
+    for pooling in [Pooling::Max, Pooling::LastMaxMean] {
+        let (classifier, _) = model(pooling, 1);
+        let found = adaptive_integrated_gradients(
+            &classifier,
+            &text,
+            Target::Logit(0),
+            Accuracy::default(),
+        );
+        let found = found.unwrap().attribution;
+        assert!(found.completeness_error() < 0.01, "{pooling:?}: {}", found.completeness_error());
+        // What changes every token alike changes the logit by the gradient, which the tokens' parts add up to.
+        let slope: f64 =
+            gradient_x_input(&classifier, &text, Target::Logit(0)).unwrap().tokens.iter().sum();
+        let logit = |scale: f64| -> f64 {
+            let rows = (classifier.embedding().lookup(&text).unwrap() * scale).unwrap();
+            let packing = TokenBatch::new(&[&text]).unwrap().packing().clone();
+            let packed = PackedSequence::new(rows, packing).unwrap();
+            let logits = classifier.forward_embedded(&packed).unwrap();
+            f64::from(logits.flatten_all().unwrap().to_vec1::<f32>().unwrap()[0])
+        };
+        let measured = (logit(1.01) - logit(0.99)) / 0.02;
+        assert!(
+            (slope - measured).abs() < 0.05 * measured.abs(),
+            "{pooling:?}: {slope}, {measured}"
+        );
+    }
+}
+
+#[test]
 fn how_many_texts_a_pass_holds_does_not_matter() {
     // 300 tokens: 27 copies in a pass, so 64 points take three, the last one short.
     let (classifier, _) = model(Pooling::Last, 1);

@@ -1,6 +1,6 @@
 //! From the outputs of all steps to one vector a sequence. Only real steps count.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, DType, Tensor};
 use candle_nn::{Linear, Module, VarBuilder, ops::softmax};
 
 use crate::cell::uniform;
@@ -13,7 +13,8 @@ use crate::packed::PackedSequence;
 pub enum Pooling {
     /// The last layer's final states of all directions, side by side.
     Last,
-    /// The largest output of every feature over time.
+    /// The largest output of every feature over time. Of equal ones the first is the largest, as `torch.max` has it:
+    /// it gets the whole gradient.
     Max,
     /// The mean output over time.
     Mean,
@@ -92,8 +93,35 @@ fn last(output: &PackedSequence, state: &LstmState) -> Result<Tensor> {
     Ok(Tensor::cat(&parts.collect::<Result<Vec<_>, _>>()?, D::Minus1)?)
 }
 
+/// The backward pass of candle's `max` gives all of the gradient to each of the largest, so with a graph the largest
+/// are picked, one by one.
 fn max(output: &PackedSequence) -> Result<Tensor> {
-    Ok(output.pad(f64::NEG_INFINITY)?.max(1)?)
+    let padded = output.with_data(output.data().detach())?.pad(f64::NEG_INFINITY)?;
+    if !output.data().track_op() {
+        return Ok(padded.max(1)?);
+    }
+    let packing = output.packing();
+    let (batch, _, features) = padded.dims3()?;
+    let device = padded.device();
+    let offsets: Vec<u32> = packing.offsets().iter().map(|&offset| offset as u32).collect();
+    let steps = first_largest(&padded)?.flatten_all()?;
+    let rows = Tensor::new(offsets, device)?.index_select(&steps, 0)?.reshape((batch, features))?;
+    let positions = Tensor::new(packing.unsorted_indices(), device)?.reshape((batch, 1))?;
+    Ok(output.data().contiguous()?.gather(&rows.broadcast_add(&positions)?, 0)?)
+}
+
+/// The first step at which every feature is largest, `[batch, features]`, of `[batch, steps, features]`.
+fn first_largest(padded: &Tensor) -> Result<Tensor> {
+    if padded.device().is_cpu() { Ok(padded.argmax(1)?) } else { first_by_rank(padded) }
+}
+
+/// [`first_largest`] where `argmax` may name any of equal steps: the largest weigh the more the earlier they are.
+fn first_by_rank(padded: &Tensor) -> Result<Tensor> {
+    let (_, steps, _) = padded.dims3()?;
+    let falling: Vec<u32> = (1..=steps as u32).rev().collect();
+    let falling = Tensor::from_vec(falling, (1, steps, 1), padded.device())?;
+    let largest = padded.broadcast_eq(&padded.max_keepdim(1)?)?.to_dtype(DType::U32)?;
+    Ok(largest.broadcast_mul(&falling)?.argmax(1)?)
 }
 
 fn mean(output: &PackedSequence) -> Result<Tensor> {
@@ -128,7 +156,67 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::Parameters;
-    use candle_core::{DType, Device};
+    use candle_core::{Device, Var};
+
+    /// `[batch, steps, features]`; beyond the lengths 2, 5, 4 stand what would be largest.
+    fn tied() -> (Tensor, [usize; 3]) {
+        let steps = [
+            [[1f32, -0.5], [1.0, -0.75], [9.0, 9.0], [9.0, 9.0], [9.0, 9.0]],
+            [[0.25, 0.5], [0.75, 0.5], [0.5, 0.5], [0.75, 0.5], [0.75, 0.5]],
+            [[-1.0, 0.0], [-2.0, 0.0], [-1.0, 0.125], [-1.0, 0.125], [9.0, 9.0]],
+        ];
+        (Tensor::new(&steps, &Device::Cpu).unwrap(), [2, 5, 4])
+    }
+
+    /// Where `tied` is largest first.
+    const FIRST: [[u32; 2]; 3] = [[0, 0], [1, 0], [0, 2]];
+
+    #[test]
+    fn the_first_of_equal_steps_gets_the_gradient_of_the_maximum() {
+        let (padded, lengths) = tied();
+        let var = Var::from_tensor(&padded).unwrap();
+        let output = PackedSequence::pack_padded(&var, &lengths).unwrap();
+        let upstream = [[2f32, 3.0], [5.0, 7.0], [11.0, 13.0]];
+        let h = Tensor::zeros((1, 3, 2), DType::F32, &Device::Cpu).unwrap();
+        let state = LstmState { c: h.clone(), h };
+        for pooling in [Pooling::Max, Pooling::LastMaxMean] {
+            let parameters = Parameters::new(1);
+            let vb = parameters.var_builder(DType::F32, &Device::Cpu);
+            let pooled = Pool::new(pooling, 2, 2, &vb).unwrap().forward(&output, &state).unwrap();
+            let start = if pooling == Pooling::Max { 0 } else { 2 };
+            let largest = pooled.narrow(1, start, 2).unwrap();
+            let plain = output.pad(f64::NEG_INFINITY).unwrap().max(1).unwrap();
+            let values = |tensor: &Tensor| tensor.to_vec2::<f32>().unwrap();
+            assert_eq!(values(&largest), values(&plain));
+            let loss = largest.mul(&Tensor::new(&upstream, &Device::Cpu).unwrap()).unwrap();
+            let gradients = loss.sum_all().unwrap().backward().unwrap();
+            let found: Vec<Vec<Vec<f32>>> = gradients.get(&var).unwrap().to_vec3().unwrap();
+            for (sequence, steps) in found.iter().enumerate() {
+                for (t, step) in steps.iter().enumerate() {
+                    let expected = [0, 1].map(|feature| {
+                        let first = FIRST[sequence][feature] as usize == t;
+                        if first { upstream[sequence][feature] } else { 0.0 }
+                    });
+                    assert_eq!(step[..], expected, "{pooling:?}: sequence {sequence}, step {t}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_of_equal_steps_is_the_same_on_every_device() {
+        let (padded, lengths) = tied();
+        let output = PackedSequence::pack_padded(&padded, &lengths).unwrap();
+        let padded = output.pad(f64::NEG_INFINITY).unwrap();
+        for find in [first_largest, first_by_rank] {
+            assert_eq!(find(&padded).unwrap().to_vec2::<u32>().unwrap(), FIRST);
+        }
+        // Where nothing is equal to the largest, a step that is there: any but the padding.
+        let nan = (padded * f64::NAN).unwrap();
+        for find in [first_largest, first_by_rank] {
+            assert_eq!(find(&nan).unwrap().to_vec2::<u32>().unwrap(), [[0; 2]; 3]);
+        }
+    }
 
     #[test]
     fn padding_has_no_say() {
