@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Subcommand, value_parser};
 use taper_train::metrics::Resampling;
 use taper_train::recipe::OnError;
 use taper_train::{DeviceChoice, Quantization};
@@ -169,8 +169,8 @@ impl Numbers {
 /// How intervals are made.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Intervals {
-    /// Resamples of the rows for the intervals; 0 for none.
-    #[arg(long, default_value_t = Resampling::default().resamples, value_name = "N")]
+    /// Resamples of the rows for the intervals, at most 100,000; 0 for none.
+    #[arg(long, default_value_t = Resampling::default().resamples, value_name = "N", value_parser = value_parser!(u32).range(..=100_000))]
     resamples: u32,
 }
 

@@ -26,6 +26,11 @@ pub(crate) struct App {
     pub(crate) stop: watch::Sender<bool>,
 }
 
+/// As many permits as a limit asks for, or as there can be: beyond, nobody counts.
+pub(crate) fn permits(limit: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)))
+}
+
 impl App {
     pub(crate) fn open(options: &Options) -> Result<Self> {
         let names = options.models.iter().map(|source| source.name.as_str());
@@ -37,9 +42,9 @@ impl App {
     pub(crate) fn new(models: Models, limits: Limits, metrics: Arc<Metrics>) -> Self {
         Self {
             models,
-            requests: Arc::new(Semaphore::new(limits.requests)),
-            inspections: Arc::new(Semaphore::new(limits.inspections)),
-            inspecting: Arc::new(Semaphore::new(1)),
+            requests: permits(limits.requests),
+            inspections: permits(limits.inspections),
+            inspecting: permits(1),
             stop: watch::Sender::new(false),
             limits,
             metrics,

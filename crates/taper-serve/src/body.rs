@@ -16,6 +16,9 @@ const DRAINED_BYTES: usize = 16 << 20;
 /// And for how long.
 const DRAINED_TIME: Duration = Duration::from_secs(1);
 
+/// Memory taken for a body before any of it is there, at the most: its length is the client's word.
+const RESERVED_BYTES: usize = 1 << 20;
+
 /// The body, an object, as `T`.
 ///
 /// - 415: not `application/json`, or packed;
@@ -93,7 +96,7 @@ fn waits(headers: &HeaderMap) -> bool {
 }
 
 async fn read(mut body: Body, announced: Option<usize>, max: usize) -> Result<Vec<u8>, Problem> {
-    let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(max));
+    let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(max).min(RESERVED_BYTES));
     let mut fits = announced.is_none_or(|announced| announced <= max);
     while fits && let Some(data) = next(&mut body).await? {
         fits = bytes.len() + data.len() <= max;

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_io_timeout::TimeoutStream;
 
-use crate::app::App;
+use crate::app::{App, permits};
 use crate::routes::router;
 
 /// Bytes of a request's head, and what one read brings beyond.
@@ -44,7 +44,7 @@ struct Connections<'a> {
 /// Answers whoever comes until the server is stopped, then whoever is there.
 pub(crate) async fn serve(listener: TcpListener, ownership: Ownership, app: &Arc<App>) {
     let mut stopped = app.stop.subscribe();
-    let room = Arc::new(Semaphore::new(app.limits.connections));
+    let room = permits(app.limits.connections);
     let (held, mut all_gone) = mpsc::channel(1);
     let graceful = GracefulShutdown::new();
     let connections = Connections { app, router: router(app), graceful, held };

@@ -116,7 +116,9 @@ fn answers_until_it_is_told_to_end_and_reloads_on_the_way() {
     assert!(logged("message", "reloaded".into()) && logged("message", "ended".into()), "{log}");
     assert!(!log.contains("zebrafish"), "{log}");
 
-    let mut served = serve(&[run, "--quiet"]);
+    let most = usize::MAX.to_string();
+    let mut served = serve(&[run, "--quiet", "--max-connections", &most, "--max-requests", &most]);
+    assert_eq!(served.ask("GET", "/healthz", "").0, 200);
     served.signal("INT");
     assert_eq!(served.end(), (Some(0), String::new()));
 

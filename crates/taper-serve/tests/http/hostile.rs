@@ -145,6 +145,33 @@ fn more_than_the_limits() {
 }
 
 #[test]
+fn no_limits_to_speak_of() {
+    for most in [usize::MAX, usize::MAX / 8 + 1] {
+        let served = serve_with(Limits {
+            body_bytes: most,
+            texts: most,
+            text_bytes: most,
+            inspected_texts: most,
+            connections: most,
+            requests: most,
+            queue_texts: most,
+            queue_bytes: most,
+            inspections: most,
+            batch_texts: most,
+            ..Limits::default()
+        });
+        assert_eq!(served.post("/v1/inspect", &json!({ "text": "a" })).status, 200);
+        // Nobody has the memory that is announced.
+        let mut cut = served.connect();
+        let announced = i64::MAX - 1;
+        write!(cut, "POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {announced}\r\n\r\n{{").unwrap();
+        cut.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read(&mut cut).problem(), problem(400, "broken_body"));
+        well(&served);
+    }
+}
+
+#[test]
 fn slow_clients_are_let_go() {
     let (head_time, body_time) = (Duration::from_millis(300), Duration::from_millis(600));
     let served = serve_with(Limits { head_time, body_time, ..Limits::default() });
