@@ -23,10 +23,12 @@ fn text(name: &Path, reader: impl Read) -> Result<String> {
     let read = reader.take(most as u64 + 1).read_to_end(&mut bytes);
     read.with_context(|| format!("cannot read {name}"))?;
     ensure!(bytes.len() <= most, "{name} is longer than {most} bytes, as long as a text may be");
-    String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to() + 1;
         anyhow!("{name} is not UTF-8 from byte {at} on; convert it first")
-    })
+    })?;
+    // A byte-order mark, which is none of the text: no file that is read has it.
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 #[cfg(test)]
@@ -38,6 +40,7 @@ mod tests {
     fn a_text_is_whole_utf8_and_bounded() {
         let read = |reader: &mut dyn Read| text(Path::new("x"), reader);
         assert_eq!(read(&mut "two\nlines\n".as_bytes()).unwrap(), "two\nlines\n");
+        assert_eq!(read(&mut "\u{feff}a\u{feff}b".as_bytes()).unwrap(), "a\u{feff}b");
         let message = read(&mut &b"caf\xe9"[..]).unwrap_err().to_string();
         assert!(message.contains("UTF-8 from byte 4"), "{message}");
         let message = read(&mut io::repeat(b'x')).unwrap_err().to_string();
