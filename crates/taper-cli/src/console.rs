@@ -80,15 +80,30 @@ pub(crate) fn harmless(text: &str) -> String {
     for character in text.chars() {
         match character {
             '\n' => shown.push_str("\n           "),
-            _ if character.is_control() => shown.extend(character.escape_default()),
+            _ if commands(character) => shown.extend(character.escape_default()),
             _ => shown.push(character),
         }
     }
     shown
 }
 
+/// Whether a character tells a terminal to do something: control characters, and those that reorder what stands around them
+/// (Unicode's `Bidi_Control`). Joiners stay (U+200C, U+200D), which Persian, Indic scripts and emoji are written with, and
+/// so does what is merely invisible.
+fn commands(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+        )
+}
+
 /// The same with its lines where they are.
-fn lines(message: &str) -> String {
+pub(crate) fn lines(message: &str) -> String {
     message.split('\n').map(harmless).collect::<Vec<_>>().join("\n")
 }
 
@@ -100,6 +115,20 @@ mod tests {
     fn a_text_cannot_command_the_terminal() {
         assert_eq!(harmless("a\u{1b}[2J\u{9b}\u{e9}\nb"), "a\\u{1b}[2J\\u{9b}\u{e9}\n           b");
         assert_eq!(lines("a\u{1b}[2J\n b"), "a\\u{1b}[2J\n b");
+    }
+
+    #[test]
+    fn a_text_cannot_turn_its_surroundings_around() {
+        for control in "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}".chars() {
+            let expected = format!("a\\u{{{:x}}}b", u32::from(control));
+            assert_eq!(harmless(&format!("a{control}b")), expected);
+        }
+        // Hebrew, Persian with a non-joiner, Devanagari with a joiner, a family, a byte-order mark.
+        for text in
+            ["שלום", "می\u{200c}خواهم", "क्\u{200d}ष", "👩\u{200d}👧", "\u{feff}a", "\u{ad}", "é"]
+        {
+            assert_eq!(harmless(text), text);
+        }
     }
 
     #[test]

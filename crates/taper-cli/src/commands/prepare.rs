@@ -11,7 +11,7 @@ use taper_train::prepare::{Places, PrepareEvent, PrepareOptions};
 use taper_train::{Prepared, Recipe, doctor, prepare};
 
 use crate::args::{PrepareArgs, RecipeChoice};
-use crate::console::{Console, print, thousands};
+use crate::console::{Console, lines, print, thousands};
 use crate::environment;
 
 pub(crate) fn run(args: &PrepareArgs, data: &Path, console: &Console) -> Result<ExitCode> {
@@ -39,6 +39,7 @@ fn dry_run(args: &PrepareArgs, recipe: &Recipe, data: &Path) -> Result<ExitCode>
     if args.json {
         print(serde_json::to_string(&plan)?)?;
     } else {
+        let plan = lines(&plan.to_string());
         print(format_args!("{plan}would be prepared in {}", output.display()))?;
     }
     Ok(ExitCode::SUCCESS)
