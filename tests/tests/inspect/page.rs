@@ -189,6 +189,38 @@ fn it_draws_itself_at_every_width_light_and_dark() {
 }
 
 #[test]
+fn the_prediction_is_a_class_or_the_labels_that_are_given() {
+    let Some(mut browser) = browser() else { return };
+    let said = |prediction: &Value, name: &str| {
+        let at = ["art", "law"].iter().position(|label| *label == name).unwrap();
+        let share = prediction["probabilities"][at].as_f64().unwrap();
+        format!("{name}, {:.1} %", 100.0 * share)
+    };
+    for threshold in [None, Some(0.01), Some(0.99)] {
+        let (config, tokenizer) = untrained(&["art", "law"]);
+        let model = Model::new(ModelConfig { threshold, ..config }, 3, None, &Device::Cpu).unwrap();
+        let subjects = TEXTS.map(|text| Subject::from(text.to_owned()));
+        let found = Inspector::new(model, tokenizer).inspect(&subjects, Method::GradientXInput);
+        let (_folder, path, data) = written(&found.unwrap());
+        browser.show(&path, 1600, "light");
+        for text in [0, 1] {
+            let prediction = &data["texts"][text]["prediction"];
+            let likeliest = said(prediction, prediction["label"].as_str().unwrap());
+            let expected = match threshold {
+                None => likeliest,
+                Some(0.01) => [said(prediction, "art"), said(prediction, "law")].join("; "),
+                Some(_) => format!("no label (the likeliest: {likeliest})"),
+            };
+            let facts = format!("document.querySelectorAll('div.facts')[{text}].textContent");
+            let facts = browser.value(&facts);
+            let start = format!("Prediction: {expected}; ");
+            assert!(facts.as_str().unwrap().starts_with(&start), "{start}: {facts}");
+        }
+        assert_eq!(browser.complaints(), Vec::<Value>::new());
+    }
+}
+
+#[test]
 fn nothing_to_read_nothing_known_and_far_too_much_are_drawn() {
     let Some(mut browser) = browser() else { return };
     let (config, tokenizer) = untrained(&["neg", "pos"]);

@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use taper_train::inspect::{
-    Cut, InspectedText, InspectedToken, Inspection, Inspector, MAX_TOKENS, Method, Shares, Subject,
-    export, write_page,
+    Cut, InspectedPrediction, InspectedText, InspectedToken, Inspection, Inspector, MAX_TOKENS,
+    Method, Shares, Subject, export, write_page,
 };
 use taper_train::{DeviceChoice, Run};
 
@@ -152,7 +152,8 @@ fn in_words(inspection: &Inspection, colours: bool) -> String {
         let shown = text.tokens.iter().map(|token| shade(token, largest, colours));
         let shown: Vec<String> = shown.collect();
         let _ = writeln!(words, "{}\n", shown.join(" "));
-        let _ = writeln!(words, "{}", figures(text, inspection.method));
+        let _ =
+            writeln!(words, "{}", figures(text, &inspection.model.class_names, inspection.method));
         let _ = writeln!(words, "{}", memory(text));
     }
     words
@@ -173,13 +174,24 @@ fn one_line(token: &str) -> String {
     harmless(&token.replace('\n', "\u{23ce}"))
 }
 
-fn figures(text: &InspectedText, method: Method) -> String {
+/// The class, or the labels that the text is given, of those with these names.
+fn predicted(prediction: &InspectedPrediction, names: &[String]) -> String {
+    let InspectedPrediction { label, probability, labels, probabilities } = prediction;
+    let one = |name: &str, probability: f32| format!("{name}, {:.1} %", 100.0 * probability);
+    match labels.as_deref() {
+        None => one(label, *probability),
+        Some([]) => format!("no label (the likeliest: {})", one(label, *probability)),
+        Some(labels) => {
+            let given = names.iter().zip(probabilities).filter(|(name, _)| labels.contains(name));
+            given.map(|(name, p)| one(name, *p)).collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+fn figures(text: &InspectedText, names: &[String], method: Method) -> String {
     let InspectedText { prediction, completeness, target, tokens, .. } = text;
     let unknown = tokens.iter().filter(|token| !token.known).count();
-    let mut lines = vec![(
-        "prediction",
-        format!("{}, {:.1} %", prediction.label, 100.0 * prediction.probability),
-    )];
+    let mut lines = vec![("prediction", predicted(prediction, names))];
     let mut read =
         format!("{} tokens, {} unknown", thousands(tokens.len() as u64), thousands(unknown as u64));
     let all = thousands(text.tokens_in_text as u64);

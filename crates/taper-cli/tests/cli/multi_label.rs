@@ -76,6 +76,17 @@ fn a_table_of_several_labels_trains_and_predicts() {
     let shown = run(&["predict", out, "the court goal 3"]);
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.starts_with("law") && shown.contains(", sport"), "{shown}");
+    let texts = ["the court goal 3", "the of and 4"];
+    let looked = json(&[&["inspect", out, "--json"], &texts[..]].concat());
+    let labels = |at: usize| looked["texts"][at]["prediction"]["labels"].clone();
+    assert_eq!(
+        [labels(0), labels(1)],
+        [serde_json::json!(["law", "sport"]), serde_json::json!([])]
+    );
+    let looked = run(&[&["inspect", out], &texts[..]].concat());
+    let looked = String::from_utf8(looked.stdout).unwrap();
+    assert!(looked.contains("prediction law, ") && looked.contains(" %; sport, "), "{looked}");
+    assert!(looked.contains("prediction no label (the likeliest: "), "{looked}");
     // Beside a run that has learned next to nothing.
     let hasty = folder.path().join("hasty");
     let hasty = hasty.to_str().unwrap();

@@ -79,6 +79,10 @@ fn what_the_description_says_there_is_there_is() {
     let mut always = fields(&schemas["Prediction"]["properties"]);
     always.retain(|field| field != "labels");
     assert_eq!(always, fields(&answer["predictions"][0]));
+    let answer = served.post("/v1/inspect", &json!({ "text": "a" })).json();
+    let mut always = fields(&schemas["InspectedPrediction"]["properties"]);
+    always.retain(|field| field != "labels");
+    assert_eq!(always, fields(&answer["texts"][0]["prediction"]));
     let models = served.get("/v1/models").json();
     assert_eq!(fields(&schemas["Model"]["properties"]), fields(&models["models"][0]));
 }

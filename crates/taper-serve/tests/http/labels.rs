@@ -70,6 +70,9 @@ fn what_is_said_of_it_is_what_the_description_says() {
     let answer = served.post("/v1/predict", &json!({ "text": "a" })).json();
     let described = keys(&schemas["Prediction"]["properties"]);
     assert_eq!(described, keys(&answer["predictions"][0]), "`labels`, too");
+    let answer = served.post("/v1/inspect", &json!({ "text": "a" })).json();
+    let described = keys(&schemas["InspectedPrediction"]["properties"]);
+    assert_eq!(described, keys(&answer["texts"][0]["prediction"]), "`labels`, too");
     assert_eq!(keys(&schemas["Model"]["properties"]), keys(&models["models"][0]));
 }
 
@@ -89,6 +92,21 @@ fn it_is_looked_into_for_a_label_against_its_absence() {
         assert_eq!(page.status, 200, "{page:?}");
         assert!(!page.body.contains("<i>art") && page.body.contains("sport"), "names are escaped");
     }
+    // The labels are those of predictions; two texts at a time.
+    let mut without = 0;
+    for texts in TEXTS.chunks(2) {
+        let body = json!({ "texts": texts, "method": "gradient-x-input" });
+        let found = served.post("/v1/inspect", &body).json();
+        let predicted = served.post("/v1/predict", &json!({ "texts": texts })).json();
+        for at in 0..texts.len() {
+            let labels = &predicted["predictions"][at]["labels"];
+            assert_eq!(found["texts"][at]["prediction"]["labels"], *labels, "{}", texts[at]);
+            without += usize::from(labels.as_array().unwrap().is_empty());
+        }
+    }
+    assert_eq!(without, TEXTS.len() / 2);
+    let other = served.post("/v1/inspect", &json!({ "text": "a b c", "model": "m" })).json();
+    assert!(other["texts"][0]["prediction"].get("labels").is_none(), "{other}");
 }
 
 #[test]

@@ -91,10 +91,14 @@ pub struct InspectedRow {
 /// What the model says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InspectedPrediction {
-    /// Name of the most probable class, or label.
+    /// Name of the most probable class. Where a text may have several labels, of the most probable one, whether the text
+    /// is given it or not.
     pub label: String,
     /// Its probability.
     pub probability: f32,
+    /// Where a text may have several labels: names of those whose probability reaches the model's threshold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
     /// Probability of every class, in the order of the classes.
     pub probabilities: Vec<f32>,
 }

@@ -19,7 +19,7 @@ use taper_explain::{
 use taper_lstm::{PackedSequence, TokenBatch};
 use taper_text::Tokenizer;
 
-use crate::loss::{largest, probabilities, probability};
+use crate::loss::{labels_of, largest, probabilities, probability};
 use crate::model::Model;
 use crate::{Prepared, Result};
 
@@ -130,19 +130,21 @@ impl Inspector {
         let batch = TokenBatch::new(&[ids])?;
         let logits = (classifier.forward(&batch)? / config.temperature.unwrap_or(1.0))?;
         let names = &config.class_names;
-        let (probabilities, target, explained) = if config.threshold.is_some() {
+        let (probabilities, labels, target, explained) = if let Some(threshold) = config.threshold {
             let logits = logits.flatten_all()?.to_vec1::<f32>()?;
             let probabilities: Vec<f32> =
                 logits.iter().map(|logit| probability(*logit) as f32).collect();
             let best = largest(&logits) as usize;
             let toward = names[best].clone();
             let away = format!("not {toward}");
-            (probabilities, Target::Logit(best), InspectedTarget { toward, away })
+            let labels = labels_of(&logits, threshold).into_iter();
+            let labels = labels.map(|label| names[label as usize].clone()).collect();
+            (probabilities, Some(labels), Target::Logit(best), InspectedTarget { toward, away })
         } else {
             let probabilities = probabilities(&logits)?.concat();
             let (target, toward, away) = target(&probabilities);
             let [toward, away] = [toward, away].map(|class| names[class].clone());
-            (probabilities, target, InspectedTarget { toward, away })
+            (probabilities, None, target, InspectedTarget { toward, away })
         };
         let Integrated { attribution, steps, jumps } = self.attribution(ids, target, method)?;
         let error = attribution.completeness_error();
@@ -153,6 +155,7 @@ impl Inspector {
             prediction: InspectedPrediction {
                 label: names[best].clone(),
                 probability: probabilities[best],
+                labels,
                 probabilities,
             },
             tokens_in_text: encoded.len(),

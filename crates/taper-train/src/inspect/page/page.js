@@ -59,11 +59,19 @@ function heading(text, index) {
   return `Text ${index + 1}`;
 }
 
+// The class, or the labels that the text is given.
+function predicted({ label, probability, labels, probabilities }) {
+  const one = (name, share) => `${name}, ${percent(share)}`;
+  if (labels === undefined) return one(label, probability);
+  if (labels.length === 0) return `no label (the likeliest: ${one(label, probability)})`;
+  return labels.map((name) => one(name, probabilities[model.class_names.indexOf(name)])).join("; ");
+}
+
 function facts(text) {
   const { value, baseline, sum, error, steps, jumps } = text.completeness;
   const known = text.tokens.filter((token) => token.known).length;
   const lines = [
-    `Prediction: ${text.prediction.label}, ${percent(text.prediction.probability)}; ${counted(text.tokens.length, "token")} read` +
+    `Prediction: ${predicted(text.prediction)}; ${counted(text.tokens.length, "token")} read` +
       (text.tokens_in_text === 0 ? " (an empty text reads as one unknown word)" : "") +
       (known < text.tokens.length ? `, ${text.tokens.length - known} unknown` : ""),
   ];
