@@ -100,6 +100,8 @@ fn what_is_no_http() {
     assert_eq!(served.raw(b"POST /v1/predict HTTP/1.1\r\ncontent-length: -5\r\n\r\n").status, 400);
     let bad_chunk = b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n";
     assert_eq!(served.raw(bad_chunk).problem(), problem(400, "broken_body"));
+    let preface = served.raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert_eq!((preface.status, &preface.head[..]), (0, ""));
     let head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(300_000));
     assert_eq!(served.raw(head.as_bytes()).status, 431);
     well(&served);
@@ -203,6 +205,14 @@ fn half_closed_clients_are_answered_and_broken_off_ones_forgotten() {
     cut.write_all(&bytes[..bytes.len() - 4]).unwrap();
     cut.shutdown(Shutdown::Write).unwrap();
     assert_eq!(read(&mut cut).problem(), problem(400, "broken_body"));
+    // Of a head that is not whole nothing is said, as of none.
+    for length in [0, 10, bytes.len() - 20] {
+        let mut cut = served.connect();
+        cut.write_all(&bytes[..length]).unwrap();
+        cut.shutdown(Shutdown::Write).unwrap();
+        let reply = read(&mut cut);
+        assert_eq!((reply.status, &reply.head[..]), (0, ""), "{length}");
+    }
     for length in [0, 10, bytes.len() - 4, bytes.len()] {
         let mut stream = served.connect();
         stream.write_all(&bytes[..length]).unwrap();
