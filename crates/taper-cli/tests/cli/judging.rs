@@ -122,6 +122,16 @@ fn every_figure_of_a_run() {
 }
 
 #[test]
+fn more_resamples_than_memory_holds_are_wrong_usage() {
+    for most in ["100001", "4294967295"] {
+        for runs in [&["evaluate", "run"][..], &["compare", "run", "other"]] {
+            let output = run(&[runs, &["--resamples", most]].concat());
+            assert_eq!(output.status.code(), Some(2), "{}", crate::taper::stderr(&output));
+        }
+    }
+}
+
+#[test]
 fn two_runs_on_the_same_rows() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
