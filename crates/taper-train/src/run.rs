@@ -214,13 +214,14 @@ impl Run {
         self.metrics.stream_position().map_err(Error::io(&path, "read"))
     }
 
-    /// Whether `metrics.jsonl` still has all that it held at a checkpoint, line by line; a file that was removed is a
-    /// history that begins anew.
+    /// Whether `metrics.jsonl` still has all that it held at a checkpoint, line by line. Where it was removed a history
+    /// begins anew, if with a change of the recipe.
     pub(crate) fn check_metrics(&self, len: u64) -> Result<()> {
         let path = self.folder.join(METRICS);
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
         let (found, len) = (bytes.len(), len as usize);
-        if (1..len).contains(&found) {
+        let anew = bytes.split_inclusive(|byte| *byte == b'\n').all(change::is_change);
+        if found < len && !anew {
             let message = format!(
                 "cut short: {found} bytes, where the checkpoint was written after {len}; put it back, begin at an older \
                  `--checkpoint`, or remove it: the report then tells of the epochs from here on alone"

@@ -288,7 +288,7 @@ fn values_out_of_range_name_key_value_and_range() {
         ),
         // In f32, or read back from JSON, these are 1 and 0.
         ("[model.dropout]\nweight = 0.9999999999999999", "must be at least 0 and at most 0.999"),
-        ("[train.optimizer]\nepsilon = 1e-60", "is 1e-60; must be at least 1e-30 and at most 1"),
+        ("[train.optimizer]\nepsilon = 1e-60", "must be at least 1e-30 and at most 1"),
         ("[train]\nepochs = 0", "my.toml:2: `train.epochs` is 0; must be at least 1"),
         ("[train]\nepochs = 1.5", "must be a whole number"),
         ("[train]\nepochs = \"two\"", "must be a whole number"),
