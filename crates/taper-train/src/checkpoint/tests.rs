@@ -1,8 +1,10 @@
+//! Which checkpoints stay, and which are refused.
 #![allow(clippy::unwrap_used)]
 use candle_core::Device;
 
 use super::*;
 use crate::Recipe;
+use crate::evaluate::Evaluation;
 use crate::model::ModelConfig;
 
 fn model() -> Model {

@@ -1,3 +1,4 @@
+//! How large a model may be, and what it may hold.
 #![allow(clippy::unwrap_used)]
 use super::*;
 
