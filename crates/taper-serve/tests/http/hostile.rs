@@ -165,7 +165,7 @@ fn no_limits_to_speak_of() {
         assert_eq!(served.post("/v1/inspect", &json!({ "text": "a" })).status, 200);
         // Nobody has the memory that is announced.
         let mut cut = served.connect();
-        let announced = i64::MAX - 1;
+        let announced = 1_u64 << 60;
         write!(cut, "POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {announced}\r\n\r\n{{").unwrap();
         cut.shutdown(Shutdown::Write).unwrap();
         assert_eq!(read(&mut cut).problem(), problem(400, "broken_body"));
