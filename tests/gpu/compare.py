@@ -17,8 +17,12 @@ import time
 from pathlib import Path
 
 # bf16 has 8 bits: a product's operands are off by up to 2^-9, and steps pass that on.
-BOUNDS = {"f32": 1e-4, "bf16": 3e-2}
+BOUNDS = {"f32": 1e-4, "bf16": 1.5e-2}
+# With a handful of units nothing averages out.
+FEW_UNITS, FEW_UNITS_BOUND = 8, 1e-1
 FLOOR = 1e-3
+# Seconds for a network; most of it is the driver's start.
+LIMIT = 60
 
 
 def read(path):
@@ -47,11 +51,15 @@ def replay(folder, source, arguments):
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "out.safetensors"
         start = time.perf_counter()
-        ran = subprocess.run(
-            [folder / "replay", source, target, *arguments],
-            capture_output=True,
-            text=True,
-        )
+        try:
+            ran = subprocess.run(
+                [folder / "replay", source, target, *arguments],
+                capture_output=True,
+                text=True,
+                timeout=LIMIT,
+            )
+        except subprocess.TimeoutExpired:
+            return None, "hangs", LIMIT
         seconds = time.perf_counter() - start
         if ran.returncode != 0:
             return None, f"{ran.stderr.strip() or 'ended'} ({ran.returncode})", seconds
@@ -102,6 +110,8 @@ def main():
             if precision == "bf16" and projected:
                 cells.append("-")
                 continue
+            if precision == "bf16" and int(hidden) < FEW_UNITS:
+                bound = FEW_UNITS_BOUND
             worst, name = compare(folder, source, precision, expected)
             cells.append(f"{worst:.1e}")
             notes.append(name)

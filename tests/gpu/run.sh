@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks and times the CUDA engine; README.md says on which machine.
-#   run.sh build [DIR]    needs nvcc and Python with torch, no GPU: programs and inputs go to DIR
-#   run.sh check [DIR]    needs a GPU, its driver and Python; with torch also measures cuDNN
+#   run.sh build [DIR]    needs nvcc, no GPU: programs and scripts go to DIR
+#   run.sh check [DIR]    needs a GPU, its driver and Python with torch and safetensors; measures cuDNN too
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -10,6 +10,8 @@ folder=${2:-$root/target/gpu}
 python=${PYTHON:-python3}
 
 build() {
+  # PTX of the oldest device that is served: later ones take it too, which machine code for one device is not.
+  export CUDA_COMPUTE_CAP=80
   mkdir -p "$folder"
   cd "$root"
   cargo build --release --features cuda -p taper-lstm --example replay
@@ -18,13 +20,28 @@ build() {
   # Without symbols, so that it all travels in a few megabytes.
   strip -o "$folder/replay" "$built/examples/replay"
   strip -o "$folder/taper-bench" "$built/taper-bench"
-  "$python" "$here/inputs.py" "$folder/inputs"
-  cp "$here/compare.py" "$here/speed.py" "$folder/"
+  cp "$0" "$here"/{inputs,compare,speed}.py "$here/../golden/replay.py" "$folder/"
   du -sh "$folder"
+}
+
+# CUDA's libraries, where they came with a Python package.
+libraries() {
+  "$python" -c 'import glob, site
+print(":".join(p for s in site.getsitepackages() for p in glob.glob(s + "/nvidia/*/lib")))'
 }
 
 check() {
   local status=0
+  folder=$(cd "$folder" && pwd)
+  LD_LIBRARY_PATH="$(libraries):/usr/local/cuda/lib64${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+  # What the driver compiles is compiled once; what was printed is there when time runs out.
+  export LD_LIBRARY_PATH CUDA_CACHE_PATH=${CUDA_CACHE_PATH:-${TMPDIR:-/tmp}/taper-cuda-cache} PYTHONUNBUFFERED=1
+  for program in replay taper-bench; do
+    if ldd "$folder/$program" | grep 'not found' >&2; then
+      exit 1
+    fi
+  done
+  [[ -d $folder/inputs ]] || "$python" "$folder/inputs.py" "$folder/inputs"
   "$python" "$folder/compare.py" "$folder" || status=1
   "$python" "$folder/speed.py" "$folder" || status=1
   exit $status

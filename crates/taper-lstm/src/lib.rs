@@ -3,6 +3,7 @@
 mod cell;
 mod classifier;
 mod config;
+mod device;
 mod dropout;
 mod embedding;
 mod error;
@@ -31,6 +32,7 @@ pub use classifier::{
     Classifier, ClassifierConfig, ClassifierGradients, TokenBatch, TrainingOutput,
 };
 pub use config::{Activations, LstmConfig, Precision, RecurrentConfig};
+pub use device::cuda_device;
 pub use dropout::{Dropout, Mode};
 pub use embedding::{Embedding, RowGradient};
 pub use error::{Error, Result};

@@ -94,34 +94,40 @@ fn last(output: &PackedSequence, state: &LstmState) -> Result<Tensor> {
 }
 
 /// The backward pass of candle's `max` gives all of the gradient to each of the largest, so with a graph the largest
-/// are picked, one by one.
+/// are picked, one by one; and on CUDA always, where its `max` knows no NaN.
 fn max(output: &PackedSequence) -> Result<Tensor> {
     let padded = output.with_data(output.data().detach())?.pad(f64::NEG_INFINITY)?;
-    if !output.data().track_op() {
+    if !output.data().track_op() && padded.device().is_cpu() {
         return Ok(padded.max(1)?);
     }
     let packing = output.packing();
     let (batch, _, features) = padded.dims3()?;
     let device = padded.device();
     let offsets: Vec<u32> = packing.offsets().iter().map(|&offset| offset as u32).collect();
-    let steps = first_largest(&padded)?.flatten_all()?;
+    let steps = first_largest(&padded, packing.lengths())?.flatten_all()?;
     let rows = Tensor::new(offsets, device)?.index_select(&steps, 0)?.reshape((batch, features))?;
     let positions = Tensor::new(packing.unsorted_indices(), device)?.reshape((batch, 1))?;
     Ok(output.data().contiguous()?.gather(&rows.broadcast_add(&positions)?, 0)?)
 }
 
 /// The first step at which every feature is largest, `[batch, features]`, of `[batch, steps, features]`.
-fn first_largest(padded: &Tensor) -> Result<Tensor> {
-    if padded.device().is_cpu() { Ok(padded.argmax(1)?) } else { first_by_rank(padded) }
+fn first_largest(padded: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+    if padded.device().is_cpu() { Ok(padded.argmax(1)?) } else { first_by_rank(padded, lengths) }
 }
 
-/// [`first_largest`] where `argmax` may name any of equal steps: the largest weigh the more the earlier they are.
-fn first_by_rank(padded: &Tensor) -> Result<Tensor> {
-    let (_, steps, _) = padded.dims3()?;
-    let falling: Vec<u32> = (1..=steps as u32).rev().collect();
-    let falling = Tensor::from_vec(falling, (1, steps, 1), padded.device())?;
+/// [`first_largest`] where `argmax` may name any of equal steps, and `max` passes over NaN: the largest weigh the more the
+/// earlier they are, the first step a little whatever it holds, and padding nothing.
+fn first_by_rank(padded: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+    let (batch, steps, _) = padded.dims3()?;
+    let weight = |length: usize, step: usize| (steps - step + 1) * usize::from(step < length);
+    let weights = lengths.iter().flat_map(|&length| {
+        (0..steps).map(move |step| u32::try_from(weight(length, step)).unwrap_or(u32::MAX))
+    });
+    let weights = Tensor::from_iter(weights, padded.device())?.reshape((batch, steps, 1))?;
+    let first = (0..steps).map(|step| u32::from(step == 0));
+    let first = Tensor::from_iter(first, padded.device())?.reshape((1, steps, 1))?;
     let largest = padded.broadcast_eq(&padded.max_keepdim(1)?)?.to_dtype(DType::U32)?;
-    Ok(largest.broadcast_mul(&falling)?.argmax(1)?)
+    Ok(largest.broadcast_mul(&weights)?.broadcast_add(&first)?.argmax(1)?)
 }
 
 fn mean(output: &PackedSequence) -> Result<Tensor> {
@@ -209,13 +215,21 @@ mod tests {
         let output = PackedSequence::pack_padded(&padded, &lengths).unwrap();
         let padded = output.pad(f64::NEG_INFINITY).unwrap();
         for find in [first_largest, first_by_rank] {
-            assert_eq!(find(&padded).unwrap().to_vec2::<u32>().unwrap(), FIRST);
+            assert_eq!(find(&padded, &lengths).unwrap().to_vec2::<u32>().unwrap(), FIRST);
         }
         // Where nothing is equal to the largest, a step that is there: any but the padding.
-        let nan = (padded * f64::NAN).unwrap();
+        let nan = (&padded * f64::NAN).unwrap();
         for find in [first_largest, first_by_rank] {
-            assert_eq!(find(&nan).unwrap().to_vec2::<u32>().unwrap(), [[0; 2]; 3]);
+            assert_eq!(find(&nan, &lengths).unwrap().to_vec2::<u32>().unwrap(), [[0; 2]; 3]);
         }
+    }
+
+    #[test]
+    fn padding_is_never_the_largest_where_a_maximum_passes_over_nan() {
+        // So the largest of a sequence of NaNs is its padding, as here the third step of the first sequence.
+        let padded = Tensor::new(&[[[-1f32], [-1.0], [0.0]], [[0.0]; 3]], &Device::Cpu).unwrap();
+        let steps = first_by_rank(&padded, &[2, 3]).unwrap();
+        assert_eq!(steps.to_vec2::<u32>().unwrap(), [[0], [0]]);
     }
 
     #[test]

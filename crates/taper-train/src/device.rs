@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use candle_core::Device;
+use taper_lstm::cuda_device;
 
 use crate::{Error, Result};
 
@@ -42,13 +43,13 @@ impl DeviceChoice {
     pub fn open(self) -> Result<Device> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
-            Self::Auto => Ok(Device::cuda_if_available(0).unwrap_or(Device::Cpu)),
+            Self::Auto => Ok(cuda_device(0).unwrap_or(Device::Cpu)),
             Self::Cuda(_) if !cfg!(feature = "cuda") => Err(Error::Device {
                 device: self.to_string(),
                 message: "this build has no CUDA; build with `--features cuda`, or use `cpu`"
                     .into(),
             }),
-            Self::Cuda(number) => Device::new_cuda(number).map_err(|error| Error::Device {
+            Self::Cuda(number) => cuda_device(number).map_err(|error| Error::Device {
                 device: self.to_string(),
                 message: format!("cannot be opened: {error}"),
             }),

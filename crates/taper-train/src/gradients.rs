@@ -92,10 +92,17 @@ impl Gradients {
 
     /// The L2 norm over all parameters, summed in the order of their names.
     pub fn norm(&self) -> Result<f64> {
-        let mut sum = 0.0;
+        let (mut sum, mut on_device) = (0.0, Vec::new());
         for gradient in self.0.values() {
             let (Gradient::Dense(values) | Gradient::Rows(RowGradient { values, .. })) = gradient;
-            sum += sum_of_squares(values)?;
+            if values.device().is_cpu() {
+                sum += sum_of_squares(values)?;
+            } else if values.elem_count() > 0 {
+                on_device.push(sum_of_squares_on_device(values)?);
+            }
+        }
+        if !on_device.is_empty() {
+            sum += Tensor::stack(&on_device, 0)?.sum_all()?.to_scalar::<f64>()?;
         }
         Ok(sum.sqrt())
     }
@@ -108,7 +115,9 @@ impl Gradients {
         }
         for gradient in self.0.values_mut() {
             let (Gradient::Dense(values) | Gradient::Rows(RowGradient { values, .. })) = gradient;
-            *values = (&*values * scale)?;
+            if values.elem_count() > 0 {
+                *values = (&*values * scale)?;
+            }
         }
         Ok(())
     }
@@ -122,12 +131,21 @@ fn sum_of_squares(values: &Tensor) -> Result<f64> {
     let (Storage::Cpu(CpuStorage::F32(all)), Some((start, end))) =
         (&*storage, layout.contiguous_offsets())
     else {
-        return Ok(values.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?);
+        return Ok(sum_of_squares_on_device(&values)?.to_scalar::<f64>()?);
     };
     let square = |&value: &f32| f64::from(value) * f64::from(value);
     let pieces = all[start..end].par_chunks(PIECE);
     let sums: Vec<f64> = pieces.map(|piece| piece.iter().map(square).sum()).collect();
     Ok(sums.iter().sum())
+}
+
+/// In f64, by rows first: on CUDA candle sums all of a tensor in one block. A scalar that stays where it is.
+fn sum_of_squares_on_device(values: &Tensor) -> Result<Tensor> {
+    const ROW: usize = 1 << 10;
+    let squares = values.flatten_all()?.to_dtype(DType::F64)?.sqr()?;
+    let count = squares.elem_count();
+    let rows = squares.pad_with_zeros(0, 0, count.next_multiple_of(ROW) - count)?;
+    Ok(rows.reshape(((), ROW))?.sum(1)?.sum_all()?)
 }
 
 #[cfg(test)]
@@ -154,5 +172,17 @@ mod tests {
         assert_eq!(rows, &[4, 2, 7]);
         let values: Vec<Vec<f32>> = values.to_vec2().unwrap();
         assert_eq!(values, [[11.0, 11.0], [2.0, 2.0], [5.0, 5.0]]);
+    }
+
+    #[test]
+    fn the_norm_on_a_device_is_that_on_the_cpu() {
+        for count in [1, 1023, 1024, 3000] {
+            // The square of the largest is beyond f32.
+            let values: Vec<f32> = (0..count).map(|at| at as f32 * 1e17).collect();
+            let values = Tensor::from_vec(values, count, &Device::Cpu).unwrap();
+            let device = sum_of_squares_on_device(&values).unwrap().to_scalar::<f64>().unwrap();
+            let cpu = sum_of_squares(&values).unwrap();
+            assert!((device - cpu).abs() <= 1e-12 * cpu, "{count}: {device}, {cpu}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! A Python script beside this package, in a process of its own that is asked line by line.
+//! A rival in a process of its own that is asked line by line: a Python script beside this package, or a program.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
@@ -19,28 +19,36 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// Starts a script of this folder and reads its first line, which is about the process.
+    /// Starts a script of this folder.
     ///
     /// # Errors
-    /// Where Python does not start, or the line is `{"error": why}`.
-    pub(crate) fn start<A: AsRef<OsStr>>(
+    /// As [`Self::start`].
+    pub(crate) fn python<A: AsRef<OsStr>>(
         python: &Path,
         name: &'static str,
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<Self> {
-        let mut child = Command::new(python)
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(name))
-            .args(arguments)
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        Self::start(name, Command::new(python).arg(script).args(arguments))
+    }
+
+    /// Starts a program and reads its first line, which is about the process.
+    ///
+    /// # Errors
+    /// Where it does not start, or the line is `{"error": why}`.
+    pub(crate) fn start(name: &'static str, command: &mut Command) -> Result<Self> {
+        let program = Path::new(command.get_program()).display().to_string();
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("not installed: {} does not start", python.display()))?;
+            .with_context(|| format!("not installed: {program} does not start"))?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let stdout = BufReader::new(stdout.context("the script has no output")?);
         let mut script = Self { name, child, stdin, stdout, hello: Value::Null };
         script.hello = script.read().context("not installed")?;
         if let Some(why) = script.hello["error"].as_str() {
-            bail!("not installed for {}: {why}", python.display());
+            bail!("not installed for {program}: {why}");
         }
         Ok(script)
     }

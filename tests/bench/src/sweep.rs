@@ -117,7 +117,8 @@ impl Layer {
             if train {
                 let (output, _) =
                     self.lstm.forward(&input, None, Mode::Train { seed: 1, step: 0 })?;
-                output.data().sum_all()?.backward()?;
+                // By columns first: on CUDA candle sums all of a tensor in one block.
+                output.data().sum(1)?.sum_all()?.backward()?;
             } else {
                 self.lstm.forward(&input, None, Mode::Evaluate)?;
             }

@@ -125,7 +125,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             return Err("--precision bf16 needs --device cuda".into());
         }
         None => Device::Cpu,
-        Some(number) => Device::new_cuda(number)?,
+        Some(number) => taper_lstm::cuda_device(number)?,
     };
     let results = load_and_replay(&arguments.input, arguments.precision, &device)
         .map_err(|problem| format!("{}: {problem}", arguments.input.display()))?;

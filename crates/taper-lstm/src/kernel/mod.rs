@@ -14,6 +14,7 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use candle_core::backend::{BackendDevice as _, BackendStorage as _};
 use candle_core::{
     CpuStorage, CudaStorage, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, WithDType,
     bail,
@@ -251,15 +252,12 @@ impl CustomOp3 for LayerSequence {
         s3: &CudaStorage,
         l3: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
-        use candle_core::backend::BackendStorage;
-        let copy = |storage: &CudaStorage, layout: &Layout| -> Result<Tensor> {
-            Ok(leaf(Storage::Cuda(storage.try_clone(layout)?), layout.shape()))
-        };
-        let inputs = [copy(s1, l1)?, copy(s2, l2)?, copy(s3, l3)?];
+        let inputs = [owned_on_device(s1, l1)?, owned_on_device(s2, l2)?, owned_on_device(s3, l3)?]
+            .map(|(storage, shape)| leaf(Storage::Cuda(storage), &shape));
         let output = self.on_device(inputs)?;
         let (storage, layout) = output.storage_and_layout();
         match &*storage {
-            Storage::Cuda(storage) => Ok((storage.try_clone(layout)?, layout.shape().clone())),
+            Storage::Cuda(storage) => owned_on_device(storage, layout),
             _ => bail!("the layer's steps left the CUDA device"),
         }
     }
@@ -372,6 +370,14 @@ fn owned(storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         _ => bail!("a recurrent layer takes f32 or f64, the same for all its inputs"),
     };
     Ok((storage, layout.shape().clone()))
+}
+
+/// An operand's elements on their own (a storage's `try_clone` has all of the storage, whatever the layout).
+fn owned_on_device(storage: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+    // SAFETY: every element is written before anybody reads it.
+    let mut own = unsafe { storage.device().alloc_uninit(layout.shape(), storage.dtype())? };
+    storage.copy_strided_src(&mut own, 0, layout)?;
+    Ok((own, layout.shape().clone()))
 }
 
 /// The elements of a contiguous operand.

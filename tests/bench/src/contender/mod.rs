@@ -2,14 +2,17 @@
 //!
 //! To add one: a file with a [`Contender`], its name in `Field::chosen`, an arm in [`Field::open`].
 
+mod burn;
 mod candle_nn;
 mod taper;
 mod torch;
 
+use std::io::Write as _;
 use std::rc::Rc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use candle_core::Device;
+use tempfile::NamedTempFile;
 
 use crate::peers;
 use crate::workload::Workload;
@@ -70,7 +73,7 @@ pub(crate) trait Contender {
 pub(crate) const TAPER: &str = "taper";
 
 /// Of the peers, those that are not measured with `all`.
-const ONLY_BY_NAME: [&str; 1] = ["torch-compile"];
+const ONLY_BY_NAME: [&str; 2] = ["torch-compile", burn::NAME];
 
 /// Everything a contender is made from.
 pub(crate) struct Field<'a> {
@@ -102,6 +105,7 @@ impl Field<'_> {
                 }
                 candle_nn::NAME => candle_nn::CandleNn::new(self.workload)
                     .map(|contender| Box::new(contender) as _),
+                burn::NAME => burn::Burn::new(self).map(|contender| Box::new(contender) as _),
                 name => python.open(name).map(|contender| Box::new(contender) as _),
             };
             match opened {
@@ -112,11 +116,20 @@ impl Field<'_> {
         Ok((contenders, absent))
     }
 
+    /// The workload in a file, for those in processes of their own.
+    fn batches(&self) -> Result<NamedTempFile> {
+        let mut file = NamedTempFile::new().context("cannot make a temporary file")?;
+        let contents = serde_json::to_vec(&**self.workload)?;
+        file.write_all(&contents)
+            .with_context(|| format!("cannot write {}", file.path().display()))?;
+        Ok(file)
+    }
+
     /// The names of a list, in the order of all names.
     fn chosen(&self, peers: &[String]) -> Result<Vec<&'static str>> {
         let mut names: Vec<&'static str> = torch::names(self.device.is_cuda());
         if !self.device.is_cuda() {
-            names.extend([taper::INT8, candle_nn::NAME]);
+            names.extend([taper::INT8, candle_nn::NAME, burn::NAME]);
         }
         peers::choose(&names, &ONLY_BY_NAME, peers)
     }

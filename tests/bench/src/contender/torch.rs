@@ -1,7 +1,6 @@
 //! PyTorch, in processes of its own (`pytorch_lstm.py`) that are asked batch by batch.
 
 use std::cell::RefCell;
-use std::io::Write as _;
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
@@ -95,11 +94,7 @@ struct Process {
 
 impl Process {
     fn start(field: &Field, keep_denormals: bool) -> Result<Self> {
-        let mut batches = NamedTempFile::new().context("cannot make a temporary file")?;
-        let contents = serde_json::to_vec(&**field.workload)?;
-        batches
-            .write_all(&contents)
-            .with_context(|| format!("cannot write {}", batches.path().display()))?;
+        let batches = field.batches()?;
         let mut arguments = vec!["--batches".into(), batches.path().as_os_str().to_owned()];
         arguments.extend(["--threads".into(), field.threads.to_string().into()]);
         if let candle_core::DeviceLocation::Cuda { gpu_id } = field.device.location() {
@@ -108,7 +103,7 @@ impl Process {
         if keep_denormals {
             arguments.push("--keep-denormals".into());
         }
-        let script = Script::start(field.python, "pytorch_lstm.py", arguments)?;
+        let script = Script::python(field.python, "pytorch_lstm.py", arguments)?;
         let version = script.about("torch").unwrap_or("?").to_owned();
         Ok(Self { script, version, _batches: batches })
     }

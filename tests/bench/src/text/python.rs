@@ -139,7 +139,7 @@ impl Asked<'_> {
         if let Some(vectors) = &self.args.vectors {
             arguments.extend(["--vectors".into(), vectors.as_os_str().to_owned()]);
         }
-        Script::start(&self.args.python, "text_peers.py", arguments)
+        Script::python(&self.args.python, "text_peers.py", arguments)
     }
 
     /// Tokenizers and words; texts follow with the entries that take them.

@@ -7,13 +7,14 @@
 //! | [`products`] | the large products before and after the steps |
 //! | [`dropout`], [`rows`], [`adam`] | dropout masks, embedding gradients, Adam: the CPU's bits |
 //!
-//! Only [`module`], [`launch`] and the small operations touch the driver. `tests/gpu/emulate` runs the kernels on
+//! Only [`open`], [`module`], [`launch`] and the small operations touch the driver. `tests/gpu/emulate` runs the kernels on
 //! a CPU against plain references, `tests/gpu` runs all of it on a GPU.
 
 mod adam;
 mod dropout;
 mod launch;
 mod module;
+mod open;
 mod plan;
 mod products;
 mod rows;
@@ -30,6 +31,7 @@ use plan::{Exchange, Format, Plan, Task};
 
 pub use adam::{AdamGradient, AdamStep, adam_step};
 pub(crate) use dropout::dropout;
+pub(crate) use open::open;
 pub(crate) use rows::sum_rows;
 
 /// What the backward pass needs.

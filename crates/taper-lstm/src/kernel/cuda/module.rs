@@ -66,8 +66,10 @@ pub(super) fn function(device: &CudaDevice, source: Source, name: &str) -> Resul
     let function = module.load_function(name).w()?;
     if source == Source::Lstm {
         let bytes = machine(device)?.shared_bytes as i32;
+        // What the compiler or the driver reserves is of the same memory.
+        let dynamic = bytes - function.shared_size_bytes().w()?;
         let limit = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-        function.set_attribute(limit, bytes).w()?;
+        function.set_attribute(limit, dynamic).w()?;
     }
     functions.insert(key, function.clone());
     Ok(function)
