@@ -247,7 +247,8 @@ pub(crate) struct RecipeArgs {
 pub(crate) enum RecipeCommand {
     /// Lists the embedded recipes.
     List,
-    /// Prints a recipe with every key, as TOML.
+    /// Prints a recipe as TOML, defaults included; optional keys that are not set are left out (`schema` has
+    /// them all).
     Show {
         /// An embedded recipe or a TOML file.
         #[arg(default_value = taper_train::Recipe::DEFAULT_NAME)]

@@ -140,7 +140,8 @@ impl Recipe {
         self.check_agreement()
     }
 
-    /// The recipe as TOML, every key written out; [`Recipe::parse`] reads the same recipe back.
+    /// The recipe as TOML, with every key that has a value, defaults included; [`Recipe::parse`] reads the same recipe
+    /// back.
     ///
     /// # Errors
     ///
