@@ -20,8 +20,8 @@ use crate::commands::serve::ServeArgs;
 
 /// Trains, explains and ships LSTM text classifiers.
 ///
-/// Try `taper train`: it prepares the sample that comes with Taper, trains on it in about a minute,
-/// and writes a run to runs/. Then `taper predict runs/quickstart "What a lovely film."`.
+/// Try `taper train`: it prepares the sample that comes with Taper, trains on it in under a minute on
+/// two cores, and writes a run to runs/. Then `taper predict runs/quickstart "What a lovely film."`.
 #[derive(Debug, Parser)]
 #[command(name = "taper", version, max_term_width = 100)]
 pub(crate) struct Args {
