@@ -506,3 +506,36 @@ fn what_was_passed_over_is_written_down() {
     assert_eq!(RejectedWriter::create(&out).finish().unwrap(), 0);
     assert!(!out.join(RejectedWriter::FILE).exists());
 }
+
+#[test]
+fn what_else_a_file_may_be_packed_by_is_named() {
+    let room = Room::new();
+    let starts: [(&[u8], &str); 3] = [
+        (b"\xfd7zXZ\0\0\x04", "xz"),
+        (b"BZh91AY&SY", "bzip2"),
+        (b"7z\xbc\xaf\x27\x1c\0\x04", "7-Zip"),
+    ];
+    for (start, name) in starts {
+        says(&room.file("train.csv.packed", start), &["packed by", name, "gzip or Zstandard"]);
+    }
+}
+
+#[test]
+fn a_first_line_that_is_no_object_is_named() {
+    let room = Room::new();
+    let lines = "\n{\"text\": \"a\", \"label\": \"x\"},\n{\"text\": \"b\", \"label\": \"y\"},\n";
+    says(&room.file("comma.jsonl", lines), &["line 2", "not a JSON object", "trailing characters"]);
+    says(&room.file("table.jsonl", "text,label\na,x\n"), &["line 1", "not a JSON object"]);
+}
+
+#[test]
+fn files_of_a_split_between_different_characters_are_told_apart() {
+    let room = Room::new();
+    room.file("d/train_1.csv", "text,label\na,x\nb,y\n");
+    room.file("d/train_2.csv", "text;label\nc;x\nd;y\n");
+    let message = read(&room.0.path().join("d"), &SourceSettings::default()).unwrap_err();
+    let message = message.to_string();
+    for part in ["train_2.csv", "with `,` between fields", "parted by different characters"] {
+        assert!(message.contains(part), "expected {part} in: {message}");
+    }
+}

@@ -136,3 +136,69 @@ fn a_pipe_is_refused_and_not_waited_for() {
         told(Texts::open(&path, &SourceSettings::default()).unwrap_err().to_string());
     }
 }
+
+#[test]
+fn a_table_beside_class_folders_is_read_and_the_folders_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let files =
+        [("pos/1.txt", "good"), ("neg/1.txt", "bad"), ("all.csv", "text,label\na,x\nb,y\n")];
+    write(dir.path(), &files);
+    assert_eq!(read(dir.path()).unwrap(), ["train a x", "train b y"]);
+    let notes = Source::open(dir.path()).unwrap().plan(0).unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains("passed over (neg, pos)")), "{notes:?}");
+}
+
+#[test]
+fn a_class_of_folders_is_told_as_such() {
+    let message = read_files(&[("pos/1.txt", "good"), ("neg/a/1.txt", "bad")]).unwrap_err();
+    assert!(message.contains("neg") && message.contains("a folder within"), "{message}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_not_utf8_are_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &[("neg/1.txt", "bad")]);
+    for name in [&b"caf\xe8"[..], b"caf\xe9"] {
+        let class = dir.path().join(OsStr::from_bytes(name));
+        fs::create_dir(&class).unwrap();
+        fs::write(class.join("1.txt"), "good").unwrap();
+    }
+    let message = read(dir.path()).unwrap_err();
+    assert!(message.contains("caf") && message.contains("not UTF-8"), "{message}");
+}
+
+#[test]
+fn parquet_of_every_common_packing_is_read() {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, RecordBatch, StringArray};
+    use parquet::arrow::ArrowWriter;
+    use parquet::basic::{BrotliLevel, Compression as Packing, GzipLevel, ZstdLevel};
+    use parquet::file::properties::WriterProperties;
+
+    let column = |words: [&str; 2]| Arc::new(StringArray::from(words.to_vec())) as ArrayRef;
+    let batch = [("text", column(["a", "b"])), ("label", column(["x", "y"]))];
+    let batch = RecordBatch::try_from_iter(batch).unwrap();
+    let packings = [
+        Packing::UNCOMPRESSED,
+        Packing::SNAPPY,
+        Packing::GZIP(GzipLevel::default()),
+        Packing::BROTLI(BrotliLevel::default()),
+        Packing::LZ4_RAW,
+        Packing::LZ4,
+        Packing::ZSTD(ZstdLevel::default()),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    for packing in packings {
+        let path = dir.path().join("train.parquet");
+        let properties = WriterProperties::builder().set_compression(packing).build();
+        let file = fs::File::create(&path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        assert_eq!(read(&path).unwrap(), ["train a x", "train b y"], "{packing:?}");
+    }
+}

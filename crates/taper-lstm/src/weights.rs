@@ -27,13 +27,23 @@ pub fn load(path: &Path) -> Result<BTreeMap<String, Tensor>> {
 }
 
 /// Writes tensors to a safetensors file: a sibling temporary file, synced, then renamed, so that
-/// the path holds either what it held before or all of the new tensors.
+/// the path holds either what it held before or all of the new tensors. A symbolic link stays, and what it leads to is
+/// replaced; a device or a pipe is written to as it is.
 pub fn save(tensors: &BTreeMap<String, Tensor>, path: &Path) -> Result<()> {
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let bytes = safetensors::serialize(tensors.iter(), Some(metadata)).map_err(|error| {
         Error::Weights { path: path.into(), problem: format!("cannot be encoded: {error}") }
     })?;
-    write_atomically(path, &bytes).map_err(|source| Error::Io { path: path.into(), source })
+    write(path, &bytes).map_err(|source| Error::Io { path: path.into(), source })
+}
+
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    match path.canonicalize() {
+        Ok(end) if end.is_file() => write_atomically(&end, bytes),
+        Err(_) if !path.is_symlink() => write_atomically(path, bytes),
+        // A device, a pipe, a link to a file that is not there yet; a folder is refused.
+        _ => std::fs::write(path, bytes),
+    }
 }
 
 fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -69,6 +79,34 @@ mod tests {
         std::fs::write(&other, b"").unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
         assert_eq!(mode(&weights), mode(&other));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_a_device_is_written_through() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::write(at("old"), b"old").unwrap();
+        let tensors = BTreeMap::from([(
+            "x".to_owned(),
+            Tensor::zeros(1, candle_core::DType::F32, &Device::Cpu).unwrap(),
+        )]);
+        for end in ["old", "new"] {
+            symlink(end, at("link")).unwrap();
+            save(&tensors, &at("link")).unwrap();
+            assert!(at("link").is_symlink() && load(&at(end)).unwrap().contains_key("x"), "{end}");
+            std::fs::remove_file(at("link")).unwrap();
+        }
+        let pipe = at("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::read(pipe).unwrap()
+        });
+        save(&tensors, &pipe).unwrap();
+        assert!(pipe.symlink_metadata().unwrap().file_type().is_fifo());
+        assert_eq!(reader.join().unwrap(), std::fs::read(at("new")).unwrap());
     }
 
     #[test]

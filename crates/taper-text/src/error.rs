@@ -150,6 +150,9 @@ pub enum LineProblem {
         /// What stands before the numbers.
         found: String,
     },
+    /// Numbers apart by more than one space.
+    #[error("there is more than one space between two numbers, expected a single one")]
+    Gap,
     /// A field that is not a number.
     #[error("field {field} is `{found}`, expected a finite number")]
     NotANumber {

@@ -174,10 +174,12 @@ pub struct Manifest {
     pub dataset: String,
     /// The container the texts came in.
     pub source: String,
-    /// BLAKE3 of where their rows stood when the corpus was written; none where it does not say, or the same rows were
-    /// found elsewhere since.
+    /// BLAKE3 of where their rows stood when the corpus was written; none where it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origins: Option<String>,
+    /// Whether the same rows were found in other files or on other lines since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moved: bool,
     /// Where on the Hub they came from, if they did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<HubOrigin>,
@@ -220,6 +222,7 @@ impl Manifest {
             dataset: recipe.data.dataset.clone(),
             source: String::new(),
             origins: None,
+            moved: false,
             hub: None,
             licence: None,
             seed: recipe.seed,

@@ -157,8 +157,25 @@ impl Preparation<'_> {
                 (self.events)(PrepareEvent::Note(note.to_owned()));
             }
         }
+        self.tell_of_hold_out();
         // Kept stages too: the recipe may ask for a split that the one before did not.
         corpus::check(self.recipe, &self.workspace.manifest().splits)
+    }
+
+    /// Rows and groups are drawn one by one: of few of them, the share that is held out may be another than was asked for.
+    fn tell_of_hold_out(&mut self) {
+        let Some(hold_out) = &self.recipe.data.hold_out else { return };
+        let splits = &self.workspace.manifest().splits;
+        let rows = |split: &str| splits.get(split).map_or(0, |split| split.rows);
+        let (held, all) = (rows("validation"), rows("validation") + rows("train"));
+        let asked = hold_out.fraction * all as f64;
+        if (held as f64 - asked).abs() > 0.1 * asked {
+            let note = format!(
+                "held out {held} of {all} rows, where {} of them is {asked:.0}: rows and groups are drawn one by one",
+                hold_out.fraction
+            );
+            (self.events)(PrepareEvent::Note(note));
+        }
     }
 
     /// Gives the training split's counts, if it had to count.

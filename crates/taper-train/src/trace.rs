@@ -71,8 +71,8 @@ pub fn trace(prepared: &Prepared, row: &str) -> Result<Trace> {
         .ok_or_else(|| Error::prepared(&corpus, "fewer rows than were written; prepare again"))?;
 
     let origin = match manifest.origins {
-        Some(_) => origin_of(&corpus, split, place as u64)?,
-        None => None,
+        Some(_) if !manifest.moved => origin_of(&corpus, split, place as u64)?,
+        _ => None,
     };
 
     let tokenizer = prepared.tokenizer()?;

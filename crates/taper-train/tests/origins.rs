@@ -157,4 +157,9 @@ fn rows_found_elsewhere_since_have_no_line_rather_than_a_wrong_one() {
     assert_eq!(room.prepare("mine.csv", "prepared", &[]), (vec![], vec![]));
     room.prepare("mine.csv", "anew", &[]);
     assert_eq!(lines("anew"), (2..26).step_by(2).map(Some).collect::<Vec<_>>());
+
+    // As it was.
+    fs::write(room.at("mine.csv"), table("\n")).unwrap();
+    assert_eq!(room.prepare("mine.csv", "prepared", &[]), (vec![], vec![]));
+    assert_eq!(lines("prepared"), (2..14).map(Some).collect::<Vec<_>>());
 }

@@ -4,11 +4,12 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use taper_train::Prepared;
 use taper_train::doctor::{Diagnosis, Severity, SplitDiagnosis, examine, fixed_recipe, write_page};
+use taper_train::prepare::Dataset;
 
-use super::prepare::run_into;
+use super::prepare::{places, run_into};
 use super::train::plain_table;
 use crate::args::DoctorArgs;
 use crate::console::{Console, harmless, thousands};
@@ -49,6 +50,14 @@ pub(crate) fn run(args: &DoctorArgs, data: &Path, console: &Console) -> Result<E
 /// Prepares the same folder by the same recipe, without leaks.
 fn fix(prepared: Prepared, data: &Path, console: &Console) -> Result<Prepared> {
     let recipe = fixed_recipe(prepared.manifest());
+    if prepared.manifest().hub.is_none()
+        && let Dataset::Hub(_, dataset) = places(data)?.dataset(&recipe)
+    {
+        bail!(
+            "{} is not here: the data were prepared from it in another folder; run `taper doctor --fix` there",
+            dataset.id
+        );
+    }
     let folder = prepared.folder().to_owned();
     // Whoever reads a folder keeps it from being written.
     drop(prepared);

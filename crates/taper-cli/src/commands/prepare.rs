@@ -8,6 +8,7 @@ use indicatif::ProgressBar;
 use taper_text::Coverage;
 use taper_train::manifest::{Manifest, Stage};
 use taper_train::prepare::{Places, PrepareEvent, PrepareOptions};
+use taper_train::recipe::OnError;
 use taper_train::{Prepared, Recipe, doctor, prepare};
 
 use crate::args::{PrepareArgs, RecipeChoice};
@@ -36,13 +37,20 @@ fn dry_run(args: &PrepareArgs, recipe: &Recipe, data: &Path) -> Result<ExitCode>
     let (output, places) = (output(&args.choice, data), places(data)?);
     let options = PrepareOptions::new(recipe, &places, &output);
     let plan = taper_train::prepare::plan(&options, SHOWN_ROWS)?;
+    let stops =
+        recipe.data.on_error == OnError::Stop && plan.rows.iter().any(|row| row.problem.is_some());
     if args.json {
         print(serde_json::to_string(&plan)?)?;
     } else {
-        let plan = lines(&plan.to_string());
-        print(format_args!("{plan}would be prepared in {}", output.display()))?;
+        let shown = lines(&plan.to_string());
+        let then = if stops {
+            "would stop at the row with `!`; `--on-error skip` passes over such rows".to_owned()
+        } else {
+            format!("would be prepared in {}", output.display())
+        };
+        print(format_args!("{shown}{then}"))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if stops { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// The recipe that the flags choose.
@@ -104,7 +112,7 @@ fn output(choice: &RecipeChoice, data: &Path) -> PathBuf {
     choice.prepared.clone().unwrap_or_else(|| data.join("prepared").join(name(choice)))
 }
 
-fn places(data: &Path) -> Result<Places> {
+pub(super) fn places(data: &Path) -> Result<Places> {
     Ok(Places { sample: data.join("sample"), hub: environment::hub()? })
 }
 

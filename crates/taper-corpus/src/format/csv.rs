@@ -114,7 +114,9 @@ impl CsvRows {
             return Err(Error::Malformed {
                 place: Place::file(&file.path).at_line(frame.line),
                 problem: format!(
-                    "the first row names none of the columns {}, as another file's does; is it a header? If so, say that there is one",
+                    "the first row, with `{}` between fields, names none of the columns {}, as another file's does; is it a \
+                     header? If so, say that there is one. Or are the fields of the two files parted by different characters?",
+                    char::from(dialect.delimiter),
                     file.names.join(", ")
                 ),
             });

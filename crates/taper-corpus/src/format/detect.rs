@@ -92,6 +92,12 @@ pub(crate) fn detect_in(input: &mut Input, settings: &SourceSettings) -> Result<
             if names.is_empty() && sample.trim_ascii_start().starts_with(b"[") {
                 return Err(not_one(path, LIST));
             }
+            if names.is_empty()
+                && (complete || sample.contains(&b'\n'))
+                && let Some((line, problem)) = jsonl::first_problem(sample)
+            {
+                return Err(Error::Malformed { place: Place::file(path).at_line(line), problem });
+            }
             Detected { names, ..fixed(Reading::Jsonl, &[]) }
         }
         Format::Parquet => fixed(Reading::Parquet, &[]),

@@ -25,13 +25,12 @@ impl FolderRows {
     pub(super) fn open(folder: &Path, limits: Limits) -> Result<Self> {
         let (mut files, folders) = entries(folder)?;
         if let Some(inner) = folders.first() {
-            return Err(Error::Malformed {
-                place: Place::file(inner),
-                problem: "a folder within the folder of a class; expected files alone".to_owned(),
-            });
+            return Err(nested(inner));
         }
         files.sort();
-        let class = name(folder);
+        let class =
+            folder.file_name().unwrap_or_default().to_str().ok_or_else(|| not_utf8(folder))?;
+        let class = class.to_owned();
         let files = files.into_iter();
         Ok(Self { class, files, current: folder.to_owned(), limits })
     }
@@ -43,7 +42,8 @@ impl FolderRows {
             offset: error.utf8_error().valid_up_to(),
         })?;
         // The split's name is put before it by whoever knows it.
-        let id = format!("{}/{}", self.class, name(path));
+        let file = path.file_name().unwrap_or_default().to_str().ok_or_else(|| not_utf8(path))?;
+        let id = format!("{}/{file}", self.class);
         Ok(Raw { text, label: Some(self.class.clone()), id: Some(id), ..Raw::default() })
     }
 }
@@ -83,7 +83,10 @@ pub(crate) fn class_folders(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
     }
     match hollow.first() {
         _ if hollow.len() == folders.len() => Ok(None),
-        Some(class) => Err(Error::NoRows { place: Place::file(class), split: None }),
+        Some(class) => match entries(class)?.1.first() {
+            Some(inner) => Err(nested(inner)),
+            None => Err(Error::NoRows { place: Place::file(class), split: None }),
+        },
         None => Ok(Some(folders)),
     }
 }
@@ -100,6 +103,18 @@ fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
         if metadata.is_dir() { folders.push(path) } else { files.push(path) }
     }
     Ok((files, folders))
+}
+
+fn nested(folder: &Path) -> Error {
+    let problem = "a folder within the folder of a class; expected files alone".to_owned();
+    Error::Malformed { place: Place::file(folder), problem }
+}
+
+/// Two names that differ in such bytes alone would be one.
+fn not_utf8(path: &Path) -> Error {
+    let problem =
+        "its name is not UTF-8, and classes and ids are made of names; rename it".to_owned();
+    Error::Malformed { place: Place::file(path), problem }
 }
 
 fn name(path: &Path) -> String {

@@ -49,6 +49,13 @@ fn keys_in(sample: &[u8]) -> Vec<String> {
     keys
 }
 
+/// What is wrong with the first line that is not blank, and its number from 1, where it is no object.
+pub(super) fn first_problem(sample: &[u8]) -> Option<(u64, String)> {
+    let mut lines = (1..).zip(sample.split(|&byte| byte == b'\n'));
+    let (number, line) = lines.find(|(_, line)| !line.trim_ascii().is_empty())?;
+    Some((number, problem(&object(line, None).err()?)))
+}
+
 /// The values of the keys that are `wanted` (without it, every key with null).
 fn object(line: &[u8], wanted: Option<&[String]>) -> serde_json::Result<Vec<(String, Value)>> {
     struct Pairs<'a>(Option<&'a [String]>);
@@ -168,20 +175,22 @@ impl Rows for JsonRows {
     }
 }
 
+fn problem(error: &serde_json::Error) -> String {
+    let [mut message, column] = [error.to_string(), error.column().to_string()];
+    // serde_json counts lines too, and here there is one.
+    if let Some(at) = message.find(" at line ") {
+        message.truncate(at);
+    }
+    format!("not a JSON object ({message}, column {column})")
+}
+
 fn read(
     line: &str,
     wanted: &[String],
     columns: &Names,
     separator: Option<&str>,
 ) -> Result<Raw, String> {
-    let pairs = object(line.as_bytes(), Some(wanted)).map_err(|error| {
-        let [mut message, column] = [error.to_string(), error.column().to_string()];
-        // serde_json counts lines too, and here there is one.
-        if let Some(at) = message.find(" at line ") {
-            message.truncate(at);
-        }
-        format!("not a JSON object ({message}, column {column})")
-    })?;
+    let pairs = object(line.as_bytes(), Some(wanted)).map_err(|error| problem(&error))?;
     let value = |key: &String| pairs.iter().find(|pair| pair.0 == *key).map(|pair| &pair.1);
     let mut texts = Vec::with_capacity(columns.text.len());
     for key in &columns.text {

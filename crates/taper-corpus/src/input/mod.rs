@@ -75,6 +75,9 @@ impl Input {
         let (packing, reader): (_, Box<dyn Read>) = match start {
             [] => return Err(Error::Empty { place: Place::file(path) }),
             [0x1f, 0x8b, ..] => (Packing::Gzip, Box::new(MultiGzDecoder::new(file))),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => return Err(packed(path, "xz")),
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..] => return Err(packed(path, "bzip2")),
+            [b'7', b'z', 0xbc, 0xaf, ..] => return Err(packed(path, "7-Zip")),
             [0x28, 0xb5, 0x2f, 0xfd, ..] => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(file)
                     .map_err(Error::io("unpack", path))?;
@@ -155,11 +158,22 @@ impl Input {
         if let Some(Bomb { most }) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
             return archive::too_large(place, *most);
         }
+        if self.packing == Packing::Zstd && error.to_string().contains("too much memory") {
+            let problem =
+                "asks for more than 128 MiB to be unpacked; pack it again without `--long`"
+                    .to_owned();
+            return Error::Malformed { place, problem };
+        }
         if self.packing == Packing::Plain || error.raw_os_error().is_some() {
             return Error::io("read", &self.path)(error);
         }
         Error::Damaged { place, source: error }
     }
+}
+
+fn packed(path: &Path, by: &str) -> Error {
+    let problem = format!("is packed by {by}; unpack it, or pack it with gzip or Zstandard");
+    Error::Malformed { place: Place::file(path), problem }
 }
 
 /// Looks at a file before it is opened: opening a pipe waits for whoever writes to it.

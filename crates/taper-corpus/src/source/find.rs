@@ -275,7 +275,17 @@ fn folder(dir: &Path, settings: &SourceSettings) -> Result<Found> {
     files.retain(|path| is_data(path) || is_text(path, split_in(path)));
     let told_folders = settings.format == Some(Format::Folders);
     if !told_folders && !files.is_empty() {
-        return Ok(by_name(files));
+        let mut found = by_name(files);
+        if let Some(classes) = class_folders(dir).unwrap_or_default() {
+            let names =
+                classes.iter().filter_map(|class| Some(class.file_name()?.to_string_lossy()));
+            found.notes.push(format!(
+                "files of data stand beside folders, which are passed over ({}); a folder per class is read with \
+                 `data.format` = \"folders\"",
+                names.collect::<Vec<_>>().join(", ")
+            ));
+        }
+        return Ok(found);
     }
     let splits: Vec<(&str, &PathBuf)> = folders
         .iter()

@@ -51,8 +51,8 @@ impl<'a> File<'a> {
         }
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.tensors.tensor(name).is_ok()
+    pub(crate) fn has_any(&self, prefix: &str) -> bool {
+        self.tensors.names().into_iter().any(|name| name.starts_with(prefix))
     }
 
     /// A tensor of this type, if the file has it.
@@ -88,10 +88,10 @@ impl<'a> File<'a> {
     pub(crate) fn check_unasked(&self) -> Result<()> {
         let given = ["weight_", "bias_", "h0", "c0", "grad_"];
         let asked = self.asked.borrow();
-        let mut names = self.tensors.names().into_iter().filter(|name| {
+        let names = self.tensors.names().into_iter().filter(|name| {
             given.iter().any(|prefix| name.starts_with(prefix)) && !asked.contains(*name)
         });
-        match names.next() {
+        match names.min() {
             Some(name) => Err(format!("has {name}, which a network of this shape has not").into()),
             None => Ok(()),
         }

@@ -10,7 +10,7 @@
 //! and, where they are not no or none, `bidirectional` and `proj_size`. Its tensors, f32 but for `lengths`, with
 //! T = steps, B = batch, D = input features, P = `proj_size` or `hidden_size`, N = layers * directions:
 //!
-//! - the weights under PyTorch's names; without `bias_ih_l0` there are no biases
+//! - the weights under PyTorch's names; without any `bias_…` there are none
 //! - `input` `[T, B, D]`; `lengths` `[B]`, i64, in any order. What lies past a length is never read.
 //! - `h0` `[N, B, P]`, `c0` `[N, B, hidden_size]`: optional, zeros where they are not given
 //! - `grad_output` `[T, B, directions * P]`, `grad_h_n`, `grad_c_n` as `h0`, `c0`: optional

@@ -55,7 +55,7 @@ impl Network {
         };
         let h_size = proj_size.unwrap_or(hidden_size);
         let output_size = if bidirectional { 2 * h_size } else { h_size };
-        let bias = file.has("bias_ih_l0");
+        let bias = file.has_any("bias_");
         let (_, _, input_size) = file
             .get("input", Dtype::F32)?
             .ok_or("lacks the tensor input")?

@@ -34,6 +34,9 @@ impl<'b> Line<'b> {
             memchr::memrchr_iter(b' ', line).nth(dimensions - 1)
         };
         let (word, numbers) = line.split_at(word_end.unwrap_or(0));
+        if spaces > dimensions && memchr::memmem::find(numbers, b"  ").is_some() {
+            return Err(LineProblem::Gap);
+        }
         // A word may have spaces in it, but a word followed by numbers is a line that is too long.
         if spaces > dimensions
             && word.split(|byte| *byte == b' ').skip(1).all(|field| number(field).is_some())

@@ -153,6 +153,7 @@ fn bad_lines_are_named_by_number() {
         ),
         ("two spaces", b"a 1  2 3\n", 1, "4 fields after the word, expected 3"),
         ("two spaces after the word", b"a  1 2 3\n", 1, "the word is `a `"),
+        ("two spaces everywhere", b"a  1  2  3\n", 1, "more than one space between two numbers"),
         ("two spaces, narrow", b"a  1 2\n", 1, "field 1 is ``"),
         ("non-numeric", b"a 1 2 3\nb 1 0.5x 3\n", 2, "field 2 is `0.5x`, expected a finite number"),
         ("NaN", b"a 1 2 NaN\n", 1, "field 3 is `NaN`"),

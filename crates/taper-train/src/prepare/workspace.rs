@@ -31,9 +31,16 @@ impl Workspace {
     pub(super) fn open(folder: &Path, begin: Manifest) -> Result<Self> {
         fs::create_dir_all(folder).map_err(Error::io(folder, "create the folder"))?;
         let lock = Lock::exclusive_or_shared(folder)?;
+        let manifests = [folder, &folder.join(BUILDING)].map(|at| at.join(Manifest::FILE));
+        if !manifests.iter().any(|manifest| manifest.exists()) {
+            for name in Stage::ALL.iter().flat_map(|stage| stage.outputs()) {
+                refuse_foreign(&folder.join(name), name, &BTreeMap::new())?;
+            }
+        }
+        let [prepared, interrupted] = manifests;
         Ok(Self {
-            prepared: readable(&folder.join(Manifest::FILE))?,
-            interrupted: readable(&folder.join(BUILDING).join(Manifest::FILE))?,
+            prepared: readable(&prepared)?,
+            interrupted: readable(&interrupted)?,
             folder: folder.to_owned(),
             lock,
             manifest: begin,
@@ -51,10 +58,12 @@ impl Workspace {
     }
 
     /// Notes what the texts were read from this time, where their stage is kept: the same rows may lie in another format,
-    /// or elsewhere. Then the corpus no longer tells where they stand, and this gives true.
+    /// or elsewhere. Then what the corpus tells of where they stand is not to be told, and the first time this gives true.
     pub(super) fn set_source(&mut self, source: String, origins: &str) -> bool {
         self.manifest.source = source;
-        self.manifest.origins.take_if(|known| known != origins).is_some()
+        let moved = self.manifest.origins.as_ref().is_some_and(|known| known != origins);
+        let before = std::mem::replace(&mut self.manifest.moved, moved);
+        moved && !before
     }
 
     /// What the folder's own manifest said before.
@@ -102,6 +111,14 @@ impl Workspace {
     /// An empty place to build a stage's outputs in.
     pub(super) fn begin(&mut self, stage: Stage) -> Result<PathBuf> {
         self.require_exclusive()?;
+        // Of files that an interruption left half moved no manifest tells the whole.
+        if let (Some(prepared), None) = (&self.prepared, &self.interrupted) {
+            let none = BTreeMap::new();
+            let known = prepared.stages.get(&stage).map_or(&none, |record| &record.files);
+            for name in stage.outputs() {
+                refuse_foreign(&self.folder.join(name), name, known)?;
+            }
+        }
         let building = self.folder.join(BUILDING);
         fs::create_dir_all(&building).map_err(Error::io(&building, "create the folder"))?;
         for name in stage.outputs() {
@@ -184,6 +201,7 @@ fn copy_outcome(stage: Stage, from: &Manifest, to: &mut Manifest) {
             to.class_names.clone_from(&from.class_names);
             to.source.clone_from(&from.source);
             to.origins.clone_from(&from.origins);
+            to.moved = from.moved;
             to.splits.clone_from(&from.splits);
             to.rejected = from.rejected;
             for split in to.splits.values_mut() {
@@ -221,6 +239,28 @@ fn record_files(root: &Path, name: &str, files: &mut BTreeMap<String, FileRecord
         files.insert(name.to_owned(), record);
     }
     Ok(())
+}
+
+/// Refuses what stands where a stage's output goes, and is nothing that a stage wrote; hidden files aside.
+fn refuse_foreign(path: &Path, name: &str, known: &BTreeMap<String, FileRecord>) -> Result<()> {
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if metadata.is_dir() {
+        for entry in fs::read_dir(path).map_err(Error::io(path, "list"))? {
+            let entry = entry.map_err(Error::io(path, "list"))?;
+            let file = entry.file_name().to_string_lossy().into_owned();
+            if !file.starts_with('.') {
+                refuse_foreign(&entry.path(), &format!("{name}/{file}"), known)?;
+            }
+        }
+        return Ok(());
+    }
+    if known.contains_key(name) {
+        return Ok(());
+    }
+    let message = "would be replaced, and was not written by `prepare`: move it away, or prepare into another folder";
+    Err(Error::prepared(path, message))
 }
 
 /// Removes a file or folder, if it is there.

@@ -1,0 +1,100 @@
+//! What `prepare` never replaces: files that it did not write, and the source it reads.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use taper_corpus::HubConfig;
+use taper_train::Recipe;
+use taper_train::prepare::{Places, PrepareEvent, PrepareOptions, prepare};
+use tempfile::TempDir;
+
+const TABLE: &str = "text,label\na b,x\nc d,y\ne f,x\ng h,y\n";
+
+struct Room(TempDir);
+
+impl Room {
+    fn new() -> Self {
+        let room = Self(tempfile::tempdir().unwrap());
+        fs::write(room.at("train.csv"), TABLE).unwrap();
+        room
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Gives the notes, or the error.
+    fn prepare(&self, dataset: &Path, set: &[&str]) -> Result<Vec<String>, String> {
+        let mut settings =
+            vec![format!("data.dataset={dataset:?}"), "vectors.source=none".to_owned()];
+        settings.extend(set.iter().map(ToString::to_string));
+        let recipe = Recipe::parse("", "test", &settings).unwrap();
+        let hub = HubConfig::new("http://nowhere.invalid", self.at("cache"));
+        let places = Places { sample: "nowhere".into(), hub };
+        let (output, mut notes) = (self.at("prepared"), Vec::new());
+        let options = PrepareOptions::new(&recipe, &places, &output);
+        prepare(&options, &mut |event| {
+            if let PrepareEvent::Note(note) = event {
+                notes.push(note);
+            }
+        })
+        .map_err(|error| error.to_string())?;
+        Ok(notes)
+    }
+}
+
+#[test]
+fn a_folder_of_somebody_elses_files_is_left_as_it_is() {
+    for name in ["corpus/mine.csv", "encoded/notes.txt", "tokenizer.json", "coverage.json"] {
+        let room = Room::new();
+        let mine = room.at("prepared").join(name);
+        fs::create_dir_all(mine.parent().unwrap()).unwrap();
+        fs::write(&mine, "precious").unwrap();
+        let message = room.prepare(&room.at("train.csv"), &[]).unwrap_err();
+        assert!(message.contains(name) && message.contains("move it away"), "{message}");
+        assert_eq!(fs::read(&mine).unwrap(), b"precious");
+        fs::remove_file(&mine).unwrap();
+        room.prepare(&room.at("train.csv"), &[]).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_was_put_among_the_prepared_is_not_replaced() {
+    let room = Room::new();
+    room.prepare(&room.at("train.csv"), &[]).unwrap();
+    let mine = room.at("prepared/corpus/notes.txt");
+    fs::write(&mine, "precious").unwrap();
+    // What is up to date stays; nothing is in the way of that.
+    room.prepare(&room.at("train.csv"), &[]).unwrap();
+    fs::write(room.at("other.csv"), TABLE.replace("a b", "other")).unwrap();
+    let message = room.prepare(&room.at("other.csv"), &[]).unwrap_err();
+    assert!(message.contains("corpus/notes.txt"), "{message}");
+    assert_eq!(fs::read(&mine).unwrap(), b"precious");
+    fs::remove_file(&mine).unwrap();
+    room.prepare(&room.at("other.csv"), &[]).unwrap();
+}
+
+#[test]
+fn a_source_where_the_prepared_goes_is_refused() {
+    let room = Room::new();
+    room.prepare(&room.at("train.csv"), &[]).unwrap();
+    let source = room.at("prepared/corpus");
+    let message = room.prepare(&source, &["text.lowercase=false"]).unwrap_err();
+    assert!(message.contains("would be replaced"), "{message}");
+    assert!(source.join("train-00000-of-00001.parquet").exists());
+}
+
+#[test]
+fn a_share_far_from_what_was_asked_for_is_told() {
+    let room = Room::new();
+    let rows = (0..40).map(|row| format!("text {row},{}\n", row % 2));
+    fs::write(room.at("more.csv"), format!("text,label\n{}", rows.collect::<String>())).unwrap();
+    let hold_out = |fraction: &str| {
+        let set = [format!("data.hold_out.fraction={fraction}"), "data.hold_out.by=label".into()];
+        room.prepare(&room.at("more.csv"), &set.each_ref().map(String::as_str)).unwrap()
+    };
+    let notes = hold_out("0.01");
+    assert!(notes.iter().any(|note| note.starts_with("held out 0 of 40 rows")), "{notes:?}");
+    assert_eq!(hold_out("0.25"), Vec::<String>::new());
+}
