@@ -357,6 +357,15 @@ fn a_recipe_made_in_memory_is_checked_too() {
 fn the_test_split_never_chooses_the_model() {
     let message = error("[train]\nevaluate_on = \"test\"\nselect = \"best\"", &[]);
     assert!(message.contains("train.select"), "{message}");
+    // Nor the learning rate.
+    let by_test = ["train.evaluate_on=test", "train.select=last", "train.schedule.kind=plateau"];
+    let message = error("", &by_test);
+    assert!(message.contains("`train.schedule.kind` = \"plateau\""), "{message}");
+    assert!(message.contains("by the test split"), "{message}");
+    for part in [&by_test[..2], &by_test[2..]] {
+        let overrides: Vec<String> = part.iter().map(|&each| each.to_owned()).collect();
+        Recipe::parse("", "my.toml", &overrides).unwrap();
+    }
 }
 
 #[test]
