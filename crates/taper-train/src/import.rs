@@ -44,7 +44,7 @@ pub struct ImportOptions {
 /// Reads the weights, tells the network from their names and shapes, and makes a model directory of it.
 ///
 /// The LSTM is found by its names (`….weight_ih_l0` and so on), the embedding and the linear layer by `embedding.weight`
-/// and `fc.weight` or else by their shapes. Missing biases are zeros. Two logits for two classes become one, their
+/// and `fc.weight` or else by their shapes. Where the LSTM has no bias at all they are zeros, and so is that of the linear layer. Two logits for two classes become one, their
 /// difference: the probabilities are the same. With `multi_label` there are as many logits as labels.
 ///
 /// # Errors

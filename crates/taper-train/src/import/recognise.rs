@@ -151,6 +151,9 @@ fn lstm(tensors: &mut Tensors) -> Result<Lstm> {
     let num_layers =
         (0..=tensors.len()).take_while(|k| dims(&format!("weight_ih_l{k}")).is_some()).count();
     let suffixes = &["", "_reverse"][..directions];
+    // As `nn.LSTM` has it: `bias=False` leaves all of them out, and nothing leaves out some.
+    let is_bias = |name: &str| ["bias_ih_l", "bias_hh_l"].iter().any(|kind| name.starts_with(kind));
+    let biased = tensors.keys().filter_map(|name| name.strip_prefix(&prefix)).any(is_bias);
     let mut taken = Tensors::new();
     for layer in 0..num_layers {
         let input = if layer == 0 { dimensions } else { directions * hidden_size };
@@ -165,7 +168,12 @@ fn lstm(tensors: &mut Tensors) -> Result<Lstm> {
                 let theirs = format!("{prefix}{name}");
                 let tensor = match tensors.remove(&theirs) {
                     Some(tensor) => shaped(&theirs, &tensor, shape)?,
-                    None if kind.starts_with("bias") => zeros(shape)?,
+                    None if kind.starts_with("bias") && !biased => zeros(shape)?,
+                    None if kind.starts_with("bias") => {
+                        return Err(format!(
+                            "lacks the tensor {theirs}, expected {shape:?}: an LSTM has all of its biases, or none"
+                        ));
+                    }
                     None => return Err(format!("lacks {theirs}, expected {shape:?}")),
                 };
                 taken.insert(format!("rnn.{name}"), tensor);

@@ -88,6 +88,11 @@ fn what_is_no_such_classifier_is_named() {
             with(&[("enc.lstm.weight_ih_l0_reverse", Some(&[20, 3]))]),
             &["lacks", "weight_hh_l0_reverse"],
         ),
+        (
+            with(&[("enc.lstm.bias_ih_l0", None)]),
+            &["lacks the tensor enc.lstm.bias_ih_l0", "[20]", "all of its biases, or none"],
+        ),
+        (with(&[("enc.lstm.bias_hh_l0", None)]), &["lacks the tensor enc.lstm.bias_hh_l0"]),
         (with(&[("emb.weight", None)]), &["embedding.weight", "[any, 3]"]),
         (
             with(&[("other.weight", Some(&[4, 3]))]),
@@ -110,6 +115,36 @@ fn what_is_no_such_classifier_is_named() {
     }
     let message = recognise(plain(), None, 2, false).unwrap_err();
     assert!(message.contains("--pooling"), "{message}");
+}
+
+#[test]
+fn biases_are_all_there_or_none_of_them() {
+    let both_ways = [
+        ("enc.lstm.weight_ih_l0_reverse", Some(&[20, 3][..])),
+        ("enc.lstm.weight_hh_l0_reverse", Some(&[20, 5])),
+        ("enc.lstm.bias_ih_l0_reverse", Some(&[20])),
+        ("enc.lstm.bias_hh_l0_reverse", Some(&[20])),
+        ("out.weight", Some(&[1, 10])),
+    ];
+    let biases: Vec<&str> = ["bias_ih_l0", "bias_hh_l0"]
+        .into_iter()
+        .chain(["bias_ih_l0_reverse", "bias_hh_l0_reverse"])
+        .collect();
+    let without = |left_out: &[&str]| {
+        let mut tensors = with(&both_ways);
+        for name in left_out {
+            tensors.remove(&format!("enc.lstm.{name}")).unwrap();
+        }
+        last(tensors)
+    };
+    assert!(without(&[]).unwrap().bidirectional);
+    let found = without(&biases).unwrap();
+    let sum = found.tensors["rnn.bias_hh_l0_reverse"].abs().unwrap().sum_all().unwrap();
+    assert!(sum.to_scalar::<f32>().unwrap().abs() < f32::EPSILON);
+    for left_out in &biases {
+        let message = without(&[left_out]).unwrap_err();
+        assert!(message.contains(&format!("lacks the tensor enc.lstm.{left_out},")), "{message}");
+    }
 }
 
 #[test]
