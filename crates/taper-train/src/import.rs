@@ -48,8 +48,8 @@ pub struct ImportOptions {
 /// difference: the probabilities are the same. With `multi_label` there are as many logits as labels.
 ///
 /// # Errors
-/// Class names that are empty or there twice; tensors that are no such classifier, by name with the shape found and the shape expected; a tokenizer of another size;
-/// a folder that holds files already.
+/// Class names that are empty or there twice; tensors that are no such classifier, by name with the shape found and the
+/// shape expected; weights that are infinite or no number; a tokenizer of another size; a folder that holds files already.
 pub fn import(options: &ImportOptions, out: &Path) -> Result<ModelConfig> {
     let path = &options.weights;
     taper_corpus::check_names(&options.class_names)

@@ -263,18 +263,45 @@ fn beside(weight: &str) -> String {
 
 fn take(tensors: &mut Tensors, name: &str) -> Result<Tensor> {
     let tensor = tensors.remove(name).ok_or_else(|| format!("lacks {name}"))?;
-    in_f32(&tensor)
+    in_f32(name, &tensor)
 }
 
 fn shaped(name: &str, tensor: &Tensor, shape: &[usize]) -> Result<Tensor> {
     if tensor.dims() != shape {
         return Err(format!("{name}: found {:?}, expected {shape:?}", tensor.dims()));
     }
-    in_f32(tensor)
+    in_f32(name, tensor)
 }
 
-fn in_f32(tensor: &Tensor) -> Result<Tensor> {
-    tensor.to_dtype(DType::F32).map_err(|error| error.to_string())
+/// In f32, where all of it are finite numbers: nothing is to be had of a model with others.
+fn in_f32(name: &str, tensor: &Tensor) -> Result<Tensor> {
+    let values = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+    let tensor = tensor.to_dtype(DType::F32).map_err(|error| error.to_string())?;
+    let values = values(&tensor).map_err(|error| error.to_string())?;
+    let mut others = (0..).zip(&values).filter(|(_, value)| !value.is_finite());
+    let Some((first, value)) = others.next() else { return Ok(tensor) };
+    Err(format!(
+        "{name}: found {value} at {:?}, and {} of its {} elements that are infinite or no number in f32; expected finite \
+         numbers",
+        coordinates(first, tensor.dims()),
+        1 + others.count(),
+        values.len()
+    ))
+}
+
+/// Where an element is, by its number in row-major order.
+fn coordinates(mut element: usize, dims: &[usize]) -> Vec<usize> {
+    let mut place: Vec<usize> = dims
+        .iter()
+        .rev()
+        .map(|&size| {
+            let index = element % size;
+            element /= size;
+            index
+        })
+        .collect();
+    place.reverse();
+    place
 }
 
 fn zeros(shape: &[usize]) -> Result<Tensor> {
