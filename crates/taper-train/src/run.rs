@@ -232,13 +232,19 @@ impl Run {
         history::parse(&path, &held).map(|_| ())
     }
 
-    /// Cuts `metrics.jsonl` back to what it held at a checkpoint, but for changes of the recipe after it: they hold.
+    /// Cuts `metrics.jsonl` back to what it held at a checkpoint, but for changes of the recipe after it: they hold. What
+    /// is begun anew (see [`Self::check_metrics`]) is from here on what each checkpoint goes by.
     pub(crate) fn truncate_metrics(&mut self, len: u64) -> Result<()> {
         let path = self.folder.join(METRICS);
         let mut tail = Vec::new();
         let mut file = File::open(&path).map_err(Error::io(&path, "open"))?;
+        let held = file.metadata().map_err(Error::io(&path, "look at"))?.len();
+        if held < len {
+            // It was removed: the next time it is no shorter than any checkpoint says.
+            self.checkpoints().begin_metrics_anew()?;
+        }
         // Never longer than it is: the hole would read as zeros.
-        let len = file.metadata().map_err(Error::io(&path, "look at"))?.len().min(len);
+        let len = held.min(len);
         file.seek(SeekFrom::Start(len)).map_err(Error::io(&path, "seek in"))?;
         file.read_to_end(&mut tail).map_err(Error::io(&path, "read"))?;
         let lines = tail.split_inclusive(|byte| *byte == b'\n');
