@@ -19,6 +19,7 @@ use crate::{Error, Recipe, Result, atomic, fingerprint, history};
 
 mod change;
 mod data;
+mod lost;
 
 pub use data::PreparedReference;
 

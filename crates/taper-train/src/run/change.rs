@@ -45,6 +45,7 @@ impl Run {
             );
             return Err(Error::run(folder, message));
         }
+        run.check_checkpoints()?;
         let standing = run.checkpoints().standing(checkpoint)?;
         let (progress, metrics_len) = standing.unwrap_or_default();
         if let Some(change) = changes.iter().find(|change| decides_batches(&change.key))
