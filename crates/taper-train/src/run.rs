@@ -19,6 +19,7 @@ use crate::{Error, Recipe, Result, atomic, fingerprint, history};
 
 mod change;
 mod data;
+mod followed;
 mod lost;
 
 pub use data::PreparedReference;
@@ -57,8 +58,7 @@ impl Run {
         atomic::write(&folder.join(TOKENIZER), &bytes)?;
         config.write(folder)?;
         PreparedReference::of(prepared)?.write(folder)?;
-        // The recipe last: a folder with a recipe is a run that can be resumed.
-        atomic::write(&folder.join(recipe::FILE), recipe.to_toml()?.as_bytes())?;
+        Self::follow(folder, recipe)?;
         Ok(Self {
             metrics: open_metrics(folder)?,
             folder: folder.into(),
@@ -82,14 +82,16 @@ impl Run {
         Ok(())
     }
 
-    /// Opens a run to go on with it.
+    /// Opens a run to go on with it, by the recipe that it was trained by so far, whatever was written into its
+    /// `recipe.toml` since: [`Self::open_changed`] with [`Self::recipe_of`] tells of that.
     ///
     /// # Errors
     /// If the folder is no run, or another process uses it.
     pub fn open(folder: &Path) -> Result<Self> {
-        let recipe = Self::recipe_of(folder)?;
+        let written = Self::recipe_of(folder)?;
         let lock = Lock::exclusive(folder)?;
         atomic::sweep(folder)?;
+        let recipe = Self::followed(folder)?.unwrap_or(written);
         Ok(Self {
             metrics: open_metrics(folder)?,
             folder: folder.into(),
@@ -109,7 +111,7 @@ impl Run {
         self.session.take()
     }
 
-    /// The recipe of the run in `folder`.
+    /// The recipe in the `recipe.toml` of the run in `folder`.
     pub fn recipe_of(folder: &Path) -> Result<Recipe> {
         let path = folder.join(recipe::FILE);
         if !path.is_file() {

@@ -63,3 +63,58 @@ fn without_its_checkpoints_a_run_does_not_begin_anew_unasked() {
     json(&resume);
     assert!(weights(&out) == whole);
 }
+
+#[test]
+fn an_edited_recipe_is_shown_refused_and_on_demand_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    train(&out, &[]);
+    let (at, recipe) = (out.to_str().unwrap(), out.join("recipe.toml"));
+    let resume = ["train", "--json", "--resume", at];
+    let own = fs::read_to_string(&recipe).unwrap();
+    let edit = |from: &str, to: &str| {
+        assert!(own.contains(from), "{own} lacks {from}");
+        fs::write(&recipe, own.replacen(from, to, 1)).unwrap();
+    };
+    for (from, to, told) in [
+        ("hidden_size = 6", "hidden_size = 8", "model.hidden_size: 6 -> 8"),
+        ("kind = \"adam\"", "kind = \"sgd\"", "train.optimizer.kind: \"adam\" -> \"sgd\""),
+    ] {
+        edit(from, to);
+        for more in [&["--force"][..], &[]] {
+            let message = failure(&[&resume[..], more].concat());
+            assert!(message.contains("cannot change within a run"), "{message}");
+            assert!(message.contains("edited in recipe.toml"), "{message}");
+            assert!(message.contains(told), "{message}");
+        }
+    }
+    // A comment changes nothing, and stays.
+    edit("epochs = 2", "epochs = 2 # enough");
+    json(&resume);
+    assert!(fs::read_to_string(&recipe).unwrap().contains("# enough"));
+
+    edit("epochs = 2", "epochs = 3");
+    let message = failure(&resume);
+    assert!(message.contains("train.epochs: 2 -> 3"), "{message}");
+    assert!(message.contains("(recipe.toml was edited since)"), "{message}");
+    assert!(message.contains("--force"), "{message}");
+    assert_eq!(steps(&out), 2 * 250);
+    let outcome = json(&[&resume[..], &["--force"]].concat());
+    assert_eq!(steps(&out), 3 * 250);
+    let metrics = fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+    let change =
+        r#"{"event":"recipe_changed","changes":[{"key":"train.epochs","was":"2","now":"3"}]}"#;
+    assert_eq!(metrics.lines().filter(|line| *line == change).count(), 1, "{metrics}");
+    // From here on it is the run's own.
+    assert_eq!(json(&resume)["test"], outcome["test"]);
+
+    // A run of a version that did not keep its recipe apart goes on by the one it has.
+    fs::remove_file(out.join(".recipe.toml")).unwrap();
+    json(&resume);
+    fs::write(&recipe, own).unwrap();
+    let message = failure(&resume);
+    assert!(message.contains("train.epochs: 3 -> 2"), "{message}");
+    // By what the flags say it is the same again, and so is the file.
+    json(&[&resume[..], &["--set", "train.epochs=3"]].concat());
+    assert!(fs::read_to_string(&recipe).unwrap().contains("epochs = 3"));
+}
