@@ -33,7 +33,7 @@ impl Run {
 
 /// Where the last checkpoint stood that a history tells of, in words.
 fn last_checkpoint(events: impl Iterator<Item = TrainEvent>) -> Option<String> {
-    let (mut last, mut stands) = (None, None);
+    let (mut last, mut stands): (Option<String>, Option<u32>) = (None, None);
     for event in events {
         // One is written right after these, and nothing happens before it is: whatever follows tells of it, and the
         // process may have ended where nothing does.

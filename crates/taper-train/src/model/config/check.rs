@@ -5,7 +5,7 @@ use crate::{Error, Recipe};
 
 impl ModelConfig {
     /// Whether every value is one that a model can have; in words that follow the file's name.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         if let Some(temperature) = self.temperature.filter(|t| !(t.is_finite() && *t > 0.0)) {
             return Err(format!("`temperature` is {temperature}; expected a number above 0"));
         }
