@@ -59,10 +59,10 @@ pub struct Summary {
 /// `stop` becomes true, the run stops after the step at hand, with a checkpoint.
 ///
 /// # Errors
-/// Data that are not the run's, texts or vectors; a run whose checkpoints are gone. Among others [`Error::Diverged`], where a step's loss or gradient, the
-/// weights at a checkpoint, or the loss of an evaluation are infinite or no number: the step's texts are in the run's
-/// folder then, and its checkpoints and its model as they were. Weights are looked through before each checkpoint, not
-/// after each step: the step that is named is the one before the checkpoint.
+/// Data that are not the run's, texts or vectors; a run whose checkpoints are gone. Among others [`Error::Diverged`],
+/// where a step's loss or gradient, the weights at a checkpoint, or the loss of an evaluation are infinite or no number:
+/// the step's texts are in the run's folder then, and its checkpoints and its model as they were. Weights are looked through
+/// before each checkpoint, not after each step: the step that is named is the one before the checkpoint.
 pub fn train(
     run: &mut Run,
     prepared: &Prepared,
