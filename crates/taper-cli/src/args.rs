@@ -135,7 +135,7 @@ pub(crate) struct TrainArgs {
     pub(crate) out: Option<PathBuf>,
 
     /// Goes on with an interrupted run, from its newest checkpoint; --prepared says where its data are, if they have
-    /// moved. With --recipe or --set by another recipe: what differs is shown, and --force needed.
+    /// moved. By another recipe (--recipe, --set, an edited recipe.toml) what differs is shown, and --force needed.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "dataset", "on_error", "vectors"])]
     pub(crate) resume: Option<PathBuf>,
 

@@ -5,15 +5,35 @@ use std::io::Write;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
 
 use crate::error::{Error, Result};
+
+/// The types that tensors are read from.
+const READ: [Dtype; 11] = [
+    Dtype::F64,
+    Dtype::F32,
+    Dtype::F16,
+    Dtype::BF16,
+    Dtype::F8_E4M3,
+    Dtype::I64,
+    Dtype::I32,
+    Dtype::I16,
+    Dtype::U32,
+    Dtype::U16,
+    Dtype::U8,
+];
 
 /// Reads all tensors of a safetensors file to the CPU.
 ///
 /// # Errors
-/// If the file is missing, truncated, or not safetensors.
+/// If the file is missing, truncated, or not safetensors, or holds a tensor of a type that is not read.
 pub fn load(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
+    if let Some(problem) = of_another_type(&bytes) {
+        return Err(Error::Weights { path: path.into(), problem });
+    }
     let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(|error| {
         Error::Weights {
             path: path.into(),
@@ -24,6 +44,19 @@ pub fn load(path: &Path) -> Result<BTreeMap<String, Tensor>> {
         }
     })?;
     Ok(tensors.into_iter().collect())
+}
+
+/// What is wrong with the first tensor of a type that is not read, if there is one.
+fn of_another_type(bytes: &[u8]) -> Option<String> {
+    let tensors = SafeTensors::deserialize(bytes).ok()?;
+    let others = tensors.iter().filter(|(_, tensor)| !READ.contains(&tensor.dtype()));
+    let (name, tensor) = others.min_by(|(one, _), (other, _)| one.cmp(other))?;
+    let read: Vec<String> = READ.iter().map(|dtype| format!("{dtype:?}")).collect();
+    Some(format!(
+        "holds {name} of type {:?}; the types that are read are {}",
+        tensor.dtype(),
+        read.join(", ")
+    ))
 }
 
 /// Writes tensors to a safetensors file: a sibling temporary file, synced, then renamed, so that
@@ -107,6 +140,28 @@ mod tests {
         save(&tensors, &pipe).unwrap();
         assert!(pipe.symlink_metadata().unwrap().file_type().is_fifo());
         assert_eq!(reader.join().unwrap(), std::fs::read(at("new")).unwrap());
+    }
+
+    #[test]
+    fn a_type_that_is_not_read_is_named_with_those_that_are() {
+        use safetensors::tensor::TensorView;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("model.safetensors");
+        let write = |dtype, shape| {
+            let view = TensorView::new(dtype, shape, &[1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
+            std::fs::write(&path, safetensors::serialize([("fc.weight", view)], None).unwrap())
+        };
+        for (dtype, name, shape) in [(Dtype::I8, "I8", vec![8]), (Dtype::F4, "F4", vec![16])] {
+            write(dtype, shape).unwrap();
+            let error = load(&path).unwrap_err().to_string();
+            assert!(error.contains("model.safetensors: holds fc.weight of type"), "{error}");
+            assert!(error.contains(&format!("{name};")) && error.contains("F32, F16"), "{error}");
+        }
+        for dtype in READ {
+            let elements = 64 / dtype.bitsize();
+            write(dtype, vec![elements]).unwrap();
+            assert_eq!(load(&path).unwrap()["fc.weight"].elem_count(), elements, "{dtype:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
 use taper_lstm::weights;
 
 use crate::average::Average;
@@ -17,28 +16,16 @@ use crate::{Error, Result, atomic, fingerprint};
 
 pub mod policy;
 mod progress;
+mod state;
 
 use policy::{Action, Point};
 pub use progress::Progress;
+use state::State;
 
-const STATE: &str = "state.json";
 const WEIGHTS: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const AVERAGE: &str = "average.safetensors";
 const DYNAMICS: &str = "dynamics.safetensors";
-
-/// `state.json`.
-#[derive(Debug, Serialize, Deserialize)]
-struct State {
-    format: u32,
-    progress: Progress,
-    /// Length of `metrics.jsonl` at this point: what was written after it is cut off on resume.
-    metrics_len: u64,
-    /// BLAKE3 of the other files, by name.
-    files: BTreeMap<String, String>,
-}
-
-const FORMAT: u32 = 1;
 
 const PREFIX: &str = "step-";
 const TEMPORARY: &str = ".new-";
@@ -123,10 +110,7 @@ impl Checkpoints {
         for name in names {
             files.insert(name.to_owned(), fingerprint::of_file(&at(name))?);
         }
-        let state = State { format: FORMAT, progress: progress.clone(), metrics_len, files };
-        let bytes = serde_json::to_vec_pretty(&state)
-            .map_err(|error| Error::run(&at(STATE), format!("cannot be written: {error}")))?;
-        atomic::write(&at(STATE), &bytes)?;
+        State::new(progress, metrics_len, files).write(temporary.path())?;
 
         // A name of its own for the same point once it is evaluated, so that nothing is replaced.
         let evaluated = progress.batches == 0 && progress.evaluated();
@@ -332,20 +316,7 @@ impl Checkpoints {
 
     /// What `state.json` says; the other files are not looked at.
     fn state(&self, name: &str) -> Result<State> {
-        let path = self.folder.join(name).join(STATE);
-        let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
-        let state: State = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::run(&path, format!("not a checkpoint's state: {error}")))?;
-        if state.format != FORMAT {
-            let message = format!("version {}; this program reads version {FORMAT}", state.format);
-            return Err(Error::run(&path, message));
-        }
-        for file in [WEIGHTS, OPTIMIZER] {
-            if !state.files.contains_key(file) {
-                return Err(Error::run(&path, format!("does not tell the BLAKE3 of {file}")));
-            }
-        }
-        Ok(state)
+        State::read(&self.folder.join(name))
     }
 
     fn verify(&self, name: &str) -> Result<State> {

@@ -44,12 +44,13 @@ pub struct ImportOptions {
 /// Reads the weights, tells the network from their names and shapes, and makes a model directory of it.
 ///
 /// The LSTM is found by its names (`….weight_ih_l0` and so on), the embedding and the linear layer by `embedding.weight`
-/// and `fc.weight` or else by their shapes. Missing biases are zeros. Two logits for two classes become one, their
-/// difference: the probabilities are the same. With `multi_label` there are as many logits as labels.
+/// and `fc.weight` or else by their shapes. Where the LSTM has no bias at all they are zeros, and so is that of the linear
+/// layer. Two logits for two classes become one, their difference: the probabilities are the same. With `multi_label` there
+/// are as many logits as labels.
 ///
 /// # Errors
-/// Class names that are empty or there twice; tensors that are no such classifier, by name with the shape found and the shape expected; a tokenizer of another size;
-/// a folder that holds files already.
+/// Class names that are empty or there twice; tensors that are no such classifier, by name with the shape found and the
+/// shape expected; weights that are infinite or no number; a tokenizer of another size; a folder that holds files already.
 pub fn import(options: &ImportOptions, out: &Path) -> Result<ModelConfig> {
     let path = &options.weights;
     taper_corpus::check_names(&options.class_names)
@@ -106,6 +107,7 @@ fn write(
         tokenizer_blake3: fingerprint::of_file(&options.tokenizer)?,
         weights_blake3: None,
     };
+    config.check().map_err(|problem| Error::run(&options.weights, problem))?;
     let model = Model::new(config.clone(), 0, None, &Device::Cpu)?;
     model.set_weights(&network.tensors)?;
     fs::create_dir_all(out).map_err(Error::io(out, "create the folder"))?;

@@ -207,6 +207,14 @@ impl Recipe {
                     .to_owned(),
             });
         }
+        let plateau = self.train.schedule.kind == ScheduleKind::Plateau;
+        if plateau && self.train.evaluate_on == EvaluateOn::Test {
+            return Err(Error::RecipeConflict {
+                message: "`train.schedule.kind` = \"plateau\" with `train.evaluate_on` = \"test\" would choose the \
+                          learning rate by the test split; evaluate on \"validation\", or take another schedule"
+                    .to_owned(),
+            });
+        }
         let Optimizer { kind, momentum, nesterov, .. } = self.train.optimizer;
         if kind != OptimizerKind::Sgd && (momentum != 0.0 || nesterov) {
             return Err(Error::RecipeConflict {

@@ -19,6 +19,8 @@ use crate::{Error, Recipe, Result, atomic, fingerprint, history};
 
 mod change;
 mod data;
+mod followed;
+mod lost;
 
 pub use data::PreparedReference;
 
@@ -56,8 +58,7 @@ impl Run {
         atomic::write(&folder.join(TOKENIZER), &bytes)?;
         config.write(folder)?;
         PreparedReference::of(prepared)?.write(folder)?;
-        // The recipe last: a folder with a recipe is a run that can be resumed.
-        atomic::write(&folder.join(recipe::FILE), recipe.to_toml()?.as_bytes())?;
+        Self::follow(folder, recipe)?;
         Ok(Self {
             metrics: open_metrics(folder)?,
             folder: folder.into(),
@@ -81,14 +82,16 @@ impl Run {
         Ok(())
     }
 
-    /// Opens a run to go on with it.
+    /// Opens a run to go on with it, by the recipe that it was trained by so far, whatever was written into its
+    /// `recipe.toml` since: [`Self::open_changed`] with [`Self::recipe_of`] tells of that.
     ///
     /// # Errors
     /// If the folder is no run, or another process uses it.
     pub fn open(folder: &Path) -> Result<Self> {
-        let recipe = Self::recipe_of(folder)?;
+        let written = Self::recipe_of(folder)?;
         let lock = Lock::exclusive(folder)?;
         atomic::sweep(folder)?;
+        let recipe = Self::followed(folder)?.unwrap_or(written);
         Ok(Self {
             metrics: open_metrics(folder)?,
             folder: folder.into(),
@@ -108,7 +111,7 @@ impl Run {
         self.session.take()
     }
 
-    /// The recipe of the run in `folder`.
+    /// The recipe in the `recipe.toml` of the run in `folder`.
     pub fn recipe_of(folder: &Path) -> Result<Recipe> {
         let path = folder.join(recipe::FILE);
         if !path.is_file() {
@@ -232,13 +235,19 @@ impl Run {
         history::parse(&path, &held).map(|_| ())
     }
 
-    /// Cuts `metrics.jsonl` back to what it held at a checkpoint, but for changes of the recipe after it: they hold.
+    /// Cuts `metrics.jsonl` back to what it held at a checkpoint, but for changes of the recipe after it: they hold. What
+    /// is begun anew (see [`Self::check_metrics`]) is from here on what each checkpoint goes by.
     pub(crate) fn truncate_metrics(&mut self, len: u64) -> Result<()> {
         let path = self.folder.join(METRICS);
         let mut tail = Vec::new();
         let mut file = File::open(&path).map_err(Error::io(&path, "open"))?;
+        let held = file.metadata().map_err(Error::io(&path, "look at"))?.len();
+        if held < len {
+            // It was removed: the next time it is no shorter than any checkpoint says.
+            self.checkpoints().begin_metrics_anew()?;
+        }
         // Never longer than it is: the hole would read as zeros.
-        let len = file.metadata().map_err(Error::io(&path, "look at"))?.len().min(len);
+        let len = held.min(len);
         file.seek(SeekFrom::Start(len)).map_err(Error::io(&path, "seek in"))?;
         file.read_to_end(&mut tail).map_err(Error::io(&path, "read"))?;
         let lines = tail.split_inclusive(|byte| *byte == b'\n');

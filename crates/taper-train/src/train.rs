@@ -59,10 +59,10 @@ pub struct Summary {
 /// `stop` becomes true, the run stops after the step at hand, with a checkpoint.
 ///
 /// # Errors
-/// Data that are not the run's, texts or vectors. Among others [`Error::Diverged`], where a step's loss or gradient, the
-/// weights at a checkpoint, or the loss of an evaluation are infinite or no number: the step's texts are in the run's
-/// folder then, and its checkpoints and its model as they were. Weights are looked through before each checkpoint, not
-/// after each step: the step that is named is the one before the checkpoint.
+/// Data that are not the run's, texts or vectors; a run whose checkpoints are gone. Among others [`Error::Diverged`],
+/// where a step's loss or gradient, the weights at a checkpoint, or the loss of an evaluation are infinite or no number:
+/// the step's texts are in the run's folder then, and its checkpoints and its model as they were. Weights are looked through
+/// before each checkpoint, not after each step: the step that is named is the one before the checkpoint.
 pub fn train(
     run: &mut Run,
     prepared: &Prepared,
@@ -124,6 +124,7 @@ impl<'a> Trainer<'a> {
         listen: &'a mut dyn FnMut(&TrainEvent),
     ) -> Result<Self> {
         let recipe = run.recipe().clone();
+        run.check_checkpoints()?;
         run.model_config()?.unseal(run.folder())?;
         let new = || {
             let embeddings = prepared.embeddings()?;
@@ -365,7 +366,7 @@ impl<'a> Trainer<'a> {
             dynamics: &mut self.dynamics,
         };
         let name = checkpoints.save(&self.progress, len, &parts, policy)?;
-        (self.listen)(&TrainEvent::Checkpointed { name: name.clone() });
+        self.emit(&TrainEvent::Checkpointed { name: name.clone() })?;
         Ok(name)
     }
 

@@ -15,8 +15,10 @@ pub(crate) struct ExportArgs {
     /// A run's folder, or a model directory.
     run: PathBuf,
 
-    /// The file to write. The graph takes padded token ids and lengths, and gives logits and probabilities; the text is
-    /// cut into tokens with tokenizer.json before.
+    /// The file to write. The graph takes padded token ids and lengths, and gives logits and probabilities; of a model that
+    /// reads padding (`model.padding = "tutorial"`) it takes the ids alone. Texts are cut into tokens with tokenizer.json
+    /// before. A length is 1 or more: a text without tokens is sent as one unknown word (`unknown_id` in the graph's
+    /// metadata) of length 1, and of length 0 its logits are NaN.
     #[arg(long, value_name = "FILE")]
     onnx: PathBuf,
 }

@@ -41,7 +41,7 @@ pub(crate) struct LrFindArgs {
     json: bool,
 }
 
-/// Rows of the table that is printed.
+/// Rows of the table that is printed, but for that of the lowest loss where it is none of them.
 const SHOWN: usize = 20;
 
 pub(crate) fn run(args: &LrFindArgs, data: &Path, console: &Console) -> Result<ExitCode> {
@@ -66,7 +66,11 @@ pub(crate) fn run(args: &LrFindArgs, data: &Path, console: &Console) -> Result<E
     }
     let mut table = plain_table();
     table.set_header(["learning rate", "loss", "smoothed"]);
-    for point in trial.points.iter().step_by(trial.points.len().div_ceil(SHOWN).max(1)) {
+    let (every, lowest) = (trial.points.len().div_ceil(SHOWN).max(1), trial.lowest());
+    for (number, point) in trial.points.iter().enumerate() {
+        if !number.is_multiple_of(every) && Some(number) != lowest {
+            continue;
+        }
         let RatePoint { rate, loss, smoothed } = point;
         table.add_row([format!("{rate:.2e}"), format!("{loss:.4}"), format!("{smoothed:.4}")]);
     }
@@ -76,7 +80,10 @@ pub(crate) fn run(args: &LrFindArgs, data: &Path, console: &Console) -> Result<E
             "the loss fell fastest at {steepest:.1e}; a tenth of where it was lowest is {tenth:.1e}: try a rate \
              between the two (`--set train.optimizer.learning_rate={steepest:.1e}`)"
         ))?,
-        _ => print("the loss never fell: try rates from lower on (`--from`)")?,
+        _ => print(
+            "the smoothed loss never fell below where it began, so there is no rate to advise: try others (`--from`, `--to`) \
+             or more steps (`--steps`)",
+        )?,
     }
     Ok(ExitCode::SUCCESS)
 }

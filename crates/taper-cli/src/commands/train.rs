@@ -72,12 +72,12 @@ pub(crate) fn run(args: &TrainArgs, data: &Path, console: &Console) -> Result<Ex
     }
 }
 
-/// The run to go on with, by its own recipe or the one that the flags make of it.
+/// The run to go on with, by the recipe that stands in its folder or the one that the flags make of it.
 fn resumed(folder: &Path, args: &TrainArgs, device: &Device) -> Result<Run> {
     let overrides = &args.choice.overrides;
     let recipe = match &args.choice.recipe {
         Some(recipe) => Recipe::load(recipe, overrides)?,
-        None if overrides.is_empty() => return Ok(Run::open(folder)?),
+        None if overrides.is_empty() => Run::recipe_of(folder)?,
         None => {
             let own = Run::recipe_of(folder)?.to_toml()?;
             Recipe::parse(&own, &folder.join("recipe.toml").to_string_lossy(), overrides)?

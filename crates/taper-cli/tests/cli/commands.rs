@@ -87,6 +87,11 @@ fn a_rate_is_found_between_too_small_and_too_large() {
     assert!(points.windows(2).all(|pair| rate(&pair[1]) / rate(&pair[0]) > 1.1));
     let steepest = trial["steepest"].as_f64().unwrap();
     assert!((1e-4..1.0).contains(&steepest), "{steepest}");
+    let smoothed = |point: &serde_json::Value| point["smoothed"].as_f64().unwrap();
+    let lowest = points.iter().min_by(|one, other| smoothed(one).total_cmp(&smoothed(other)));
+    let lowest = rate(lowest.unwrap());
+    assert!(steepest < lowest, "{steepest} {lowest}");
+    assert!((trial["lowest_tenth"].as_f64().unwrap() * 10.0 / lowest - 1.0).abs() < 1e-9);
     let message = failure(&["lr-find", "--prepared", crate::taper::prepared(), "--from", "2"]);
     assert!(message.contains("rates from 2 to 1"), "{message}");
 }

@@ -1,6 +1,7 @@
 //! The command as its users meet it: the built program, run from outside.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod by_hand;
 mod commands;
 mod directory;
 mod diverged;

@@ -17,7 +17,7 @@ fn start(out: &Path) -> Child {
 }
 
 /// Steps that `metrics.jsonl` knows of.
-fn steps(out: &Path) -> usize {
+pub(crate) fn steps(out: &Path) -> usize {
     let metrics = fs::read_to_string(out.join("metrics.jsonl")).unwrap_or_default();
     metrics.lines().filter(|line| line.contains("\"event\":\"step\"")).count()
 }

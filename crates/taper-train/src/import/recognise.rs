@@ -151,6 +151,9 @@ fn lstm(tensors: &mut Tensors) -> Result<Lstm> {
     let num_layers =
         (0..=tensors.len()).take_while(|k| dims(&format!("weight_ih_l{k}")).is_some()).count();
     let suffixes = &["", "_reverse"][..directions];
+    // As `nn.LSTM` has it: `bias=False` leaves all of them out, and nothing leaves out some.
+    let is_bias = |name: &str| ["bias_ih_l", "bias_hh_l"].iter().any(|kind| name.starts_with(kind));
+    let biased = tensors.keys().filter_map(|name| name.strip_prefix(&prefix)).any(is_bias);
     let mut taken = Tensors::new();
     for layer in 0..num_layers {
         let input = if layer == 0 { dimensions } else { directions * hidden_size };
@@ -165,7 +168,12 @@ fn lstm(tensors: &mut Tensors) -> Result<Lstm> {
                 let theirs = format!("{prefix}{name}");
                 let tensor = match tensors.remove(&theirs) {
                     Some(tensor) => shaped(&theirs, &tensor, shape)?,
-                    None if kind.starts_with("bias") => zeros(shape)?,
+                    None if kind.starts_with("bias") && !biased => zeros(shape)?,
+                    None if kind.starts_with("bias") => {
+                        return Err(format!(
+                            "lacks the tensor {theirs}, expected {shape:?}: an LSTM has all of its biases, or none"
+                        ));
+                    }
                     None => return Err(format!("lacks {theirs}, expected {shape:?}")),
                 };
                 taken.insert(format!("rnn.{name}"), tensor);
@@ -255,18 +263,45 @@ fn beside(weight: &str) -> String {
 
 fn take(tensors: &mut Tensors, name: &str) -> Result<Tensor> {
     let tensor = tensors.remove(name).ok_or_else(|| format!("lacks {name}"))?;
-    in_f32(&tensor)
+    in_f32(name, &tensor)
 }
 
 fn shaped(name: &str, tensor: &Tensor, shape: &[usize]) -> Result<Tensor> {
     if tensor.dims() != shape {
         return Err(format!("{name}: found {:?}, expected {shape:?}", tensor.dims()));
     }
-    in_f32(tensor)
+    in_f32(name, tensor)
 }
 
-fn in_f32(tensor: &Tensor) -> Result<Tensor> {
-    tensor.to_dtype(DType::F32).map_err(|error| error.to_string())
+/// In f32, where all of it are finite numbers: nothing is to be had of a model with others.
+fn in_f32(name: &str, tensor: &Tensor) -> Result<Tensor> {
+    let values = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+    let tensor = tensor.to_dtype(DType::F32).map_err(|error| error.to_string())?;
+    let values = values(&tensor).map_err(|error| error.to_string())?;
+    let mut others = (0..).zip(&values).filter(|(_, value)| !value.is_finite());
+    let Some((first, value)) = others.next() else { return Ok(tensor) };
+    Err(format!(
+        "{name}: found {value} at {:?}, and {} of its {} elements that are infinite or no number in f32; expected finite \
+         numbers",
+        coordinates(first, tensor.dims()),
+        1 + others.count(),
+        values.len()
+    ))
+}
+
+/// Where an element is, by its number in row-major order.
+fn coordinates(mut element: usize, dims: &[usize]) -> Vec<usize> {
+    let mut place: Vec<usize> = dims
+        .iter()
+        .rev()
+        .map(|&size| {
+            let index = element % size;
+            element /= size;
+            index
+        })
+        .collect();
+    place.reverse();
+    place
 }
 
 fn zeros(shape: &[usize]) -> Result<Tensor> {

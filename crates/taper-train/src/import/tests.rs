@@ -88,6 +88,11 @@ fn what_is_no_such_classifier_is_named() {
             with(&[("enc.lstm.weight_ih_l0_reverse", Some(&[20, 3]))]),
             &["lacks", "weight_hh_l0_reverse"],
         ),
+        (
+            with(&[("enc.lstm.bias_ih_l0", None)]),
+            &["lacks the tensor enc.lstm.bias_ih_l0", "[20]", "all of its biases, or none"],
+        ),
+        (with(&[("enc.lstm.bias_hh_l0", None)]), &["lacks the tensor enc.lstm.bias_hh_l0"]),
         (with(&[("emb.weight", None)]), &["embedding.weight", "[any, 3]"]),
         (
             with(&[("other.weight", Some(&[4, 3]))]),
@@ -110,6 +115,65 @@ fn what_is_no_such_classifier_is_named() {
     }
     let message = recognise(plain(), None, 2, false).unwrap_err();
     assert!(message.contains("--pooling"), "{message}");
+}
+
+#[test]
+fn biases_are_all_there_or_none_of_them() {
+    let both_ways: [(&str, Option<&[usize]>); 5] = [
+        ("enc.lstm.weight_ih_l0_reverse", Some(&[20, 3])),
+        ("enc.lstm.weight_hh_l0_reverse", Some(&[20, 5])),
+        ("enc.lstm.bias_ih_l0_reverse", Some(&[20])),
+        ("enc.lstm.bias_hh_l0_reverse", Some(&[20])),
+        ("out.weight", Some(&[1, 10])),
+    ];
+    let biases = ["bias_ih_l0", "bias_hh_l0", "bias_ih_l0_reverse", "bias_hh_l0_reverse"];
+    let without = |left_out: &[&str]| {
+        let mut tensors = with(&both_ways);
+        for name in left_out {
+            tensors.remove(&format!("enc.lstm.{name}")).unwrap();
+        }
+        last(tensors)
+    };
+    assert!(without(&[]).unwrap().bidirectional);
+    let found = without(&biases).unwrap();
+    let sum = found.tensors["rnn.bias_hh_l0_reverse"].abs().unwrap().sum_all().unwrap();
+    assert!(sum.to_scalar::<f32>().unwrap().abs() < f32::EPSILON);
+    for left_out in biases {
+        let message = without(&[left_out]).unwrap_err();
+        assert!(message.contains(&format!("lacks the tensor enc.lstm.{left_out},")), "{message}");
+    }
+}
+
+#[test]
+fn weights_that_are_no_finite_numbers_are_named_with_their_place() {
+    for (name, columns) in [
+        ("emb.weight", 3),
+        ("enc.lstm.weight_ih_l0", 3),
+        ("enc.lstm.weight_hh_l0", 5),
+        ("out.weight", 5),
+        ("enc.lstm.bias_hh_l0", 20),
+        ("out.bias", 1),
+    ] {
+        // The last one is a number in f64 alone.
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e39] {
+            let mut tensors = plain();
+            let shape = tensors[name].dims().to_vec();
+            let elements: usize = shape.iter().product();
+            let mut values = vec![0.5; elements];
+            values[elements - 1] = bad;
+            let place = match shape[..] {
+                [rows, _] => format!("[{}, {}]", rows - 1, columns - 1),
+                _ => format!("[{}]", columns - 1),
+            };
+            let tensor = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
+            tensors.insert(name.to_owned(), tensor);
+            let message = last(tensors).unwrap_err();
+            let expected = format!("{name}: found {} at {place}", bad as f32);
+            assert!(message.starts_with(&expected), "{message:?} lacks {expected:?}");
+            let count = format!("1 of its {elements} elements");
+            assert!(message.contains(&count), "{message:?} lacks {count:?}");
+        }
+    }
 }
 
 #[test]

@@ -36,6 +36,15 @@ impl Resampling {
         rows: usize,
         of: impl Fn(&[u32]) -> Vec<f64> + Sync,
     ) -> Vec<Option<[f64; 2]>> {
+        self.resampled(rows, of).iter().map(|values| self.interval(values)).collect()
+    }
+
+    /// What every statistic comes to over the resamples, sorted; NaN left out.
+    pub(super) fn resampled(
+        self,
+        rows: usize,
+        of: impl Fn(&[u32]) -> Vec<f64> + Sync,
+    ) -> Vec<Vec<f64>> {
         let drawn: Vec<Vec<f64>> = (0..self.resamples)
             .into_par_iter()
             .map_init(
@@ -52,10 +61,24 @@ impl Resampling {
                 let values = drawn.iter().map(|values| values[statistic]);
                 let mut values: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
                 values.sort_by(f64::total_cmp);
-                let tail = (1.0 - self.confidence) / 2.0;
-                Some([percentile(&values, tail)?, percentile(&values, 1.0 - tail)?])
+                values
             })
             .collect()
+    }
+
+    /// The percentiles of a statistic's sorted values.
+    pub(super) fn interval(self, sorted: &[f64]) -> Option<[f64; 2]> {
+        let tail = (1.0 - self.confidence) / 2.0;
+        Some([percentile(sorted, tail)?, percentile(sorted, 1.0 - tail)?])
+    }
+
+    /// The interval of a share that resampling biases, whose value on the rows themselves is `value`: the sorted values
+    /// are shifted so that their mean is that, and what lies outside of 0 to 1 is moved to these ends. It holds the value.
+    pub(super) fn interval_about(self, value: f64, sorted: &[f64]) -> Option<[f64; 2]> {
+        let shift = value - sorted.iter().sum::<f64>() / sorted.len() as f64;
+        let [low, high] = self.interval(sorted)?.map(|end| (end + shift).clamp(0.0, 1.0));
+        // A mean can lie beyond the percentiles: that of many zeros and a few ones.
+        Some([low.min(value), high.max(value)])
     }
 
     /// The interval of a mean.
@@ -146,6 +169,23 @@ mod tests {
             assert!((found - expected).abs() < 1e-12, "{share}: {found}");
         }
         assert_eq!(percentile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn an_interval_about_a_value_holds_it_and_keeps_its_width() {
+        let resampling = Resampling::default();
+        let sorted: Vec<f64> = (0..1001).map(|row| 0.2 + f64::from(row) / 10_000.0).collect();
+        let [low, high] = resampling.interval(&sorted).unwrap();
+        let [shifted_low, shifted_high] = resampling.interval_about(0.15, &sorted).unwrap();
+        assert!(low > 0.15 && shifted_low < 0.15 && 0.15 < shifted_high);
+        assert!(((shifted_high - shifted_low) - (high - low)).abs() < 1e-12);
+        // No share is below 0 or above 1.
+        let [low, high] = resampling.interval_about(0.01, &sorted).unwrap();
+        assert!(low.abs() < 1e-12 && (high - (0.01 + 0.0475)).abs() < 1e-9, "{low} {high}");
+        let rare: Vec<f64> = (0..1000).map(|row| f64::from(u8::from(row >= 980))).collect();
+        let [low, high] = resampling.interval_about(0.02, &rare).unwrap();
+        assert!(low <= 0.02 && 0.02 <= high, "{low} {high}");
+        assert_eq!(resampling.interval_about(0.5, &[]), None);
     }
 
     #[test]

@@ -8,6 +8,9 @@ use super::confusion::{Confusion, Retrieval};
 use super::ranking::Ranking;
 use super::scores::Scores;
 
+/// The place of the calibration error in the order of [`Sorted::values`].
+const CALIBRATION_ERROR: usize = 14;
+
 /// A figure and how far other rows might have moved it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
@@ -44,7 +47,8 @@ pub struct Figures {
     pub log_loss: Option<Estimate>,
     /// See [`brier`](super::brier).
     pub brier: Option<Estimate>,
-    /// See [`calibration_error`](super::calibration_error).
+    /// See [`calibration_error`](super::calibration_error). Its interval is of values that are shifted to have the figure as
+    /// their mean: resampling biases it upwards.
     pub calibration_error: Option<Estimate>,
     /// Mean over the classes, all of one weight.
     #[serde(rename = "macro")]
@@ -101,6 +105,9 @@ impl Figures {
     }
 
     /// From figures in the order of [`Sorted::values`], as a function of how often each row counts.
+    ///
+    /// The interval of the calibration error is about its value: chance adds to each bin's distance, and in a resample
+    /// once more than in the rows themselves, so that the plain percentiles can all lie above it.
     pub(super) fn estimate(
         rows: usize,
         supports: &[u64],
@@ -109,9 +116,15 @@ impl Figures {
         of: impl Fn(&[u32]) -> Vec<f64> + Sync,
     ) -> Self {
         let values = of(&vec![1; rows]);
-        let intervals = if rows == 0 { Vec::new() } else { resampling.intervals(rows, of) };
+        let resampled = if rows == 0 { Vec::new() } else { resampling.resampled(rows, of) };
         let mut estimates = (0..).zip(values).map(|(index, value): (usize, f64)| {
-            let interval = intervals.get(index).copied().flatten();
+            let interval = resampled.get(index).and_then(|sorted| {
+                if index == CALIBRATION_ERROR {
+                    resampling.interval_about(value, sorted)
+                } else {
+                    resampling.interval(sorted)
+                }
+            });
             let (low, high) = (interval.map(|ends| ends[0]), interval.map(|ends| ends[1]));
             (!value.is_nan()).then_some(Estimate { value, low, high })
         });
@@ -285,6 +298,32 @@ mod tests {
         let json = serde_json::to_string(&Figures::new(&scores(9), &names(), without)).unwrap();
         estimates = json.matches("\"low\"").count();
         assert_eq!(estimates, 0);
+    }
+
+    #[test]
+    fn the_interval_of_a_small_calibration_error_holds_it() {
+        // In five bins of a hundred rows each, as many are right as the model says: the error is 0, but for rounding.
+        let rows = [55, 65, 75, 85, 95].into_iter().flat_map(|sure: u32| {
+            (0..100).map(move |row| (f64::from(sure) / 100.0, u32::from(row < sure)))
+        });
+        let (sure, labels): (Vec<f64>, Vec<u32>) = rows.unzip();
+        let probabilities = sure.iter().flat_map(|sure| [1.0 - sure, *sure]).collect();
+        let scores = Scores::new(labels, probabilities, 2).unwrap();
+        let resampling = Resampling::default();
+        let sorted = Sorted::new(&scores);
+        let plain = resampling.intervals(500, |weights| sorted.values(weights));
+        let figures = Figures::new(&scores, &names(), resampling);
+        let Estimate { value, low, high } = figures.calibration_error.unwrap();
+        let ([low, high], [lowest, highest]) =
+            ([low.unwrap(), high.unwrap()], plain[CALIBRATION_ERROR].unwrap());
+        assert!(value < 1e-12 && value < lowest, "{value} {lowest}");
+        assert!((0.0..=value).contains(&low) && value < high, "{low} {value} {high}");
+        assert!(high < highest, "{high} {highest}");
+        // The others' are as they were.
+        let accuracy = figures.accuracy.unwrap();
+        assert_eq!(plain[9], Some([accuracy.low.unwrap(), accuracy.high.unwrap()]));
+        let brier = figures.brier.unwrap();
+        assert_eq!(plain[13], Some([brier.low.unwrap(), brier.high.unwrap()]));
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::manifest::Manifest;
 use crate::recipe::{self, Labels, Model as ModelTable, Pooling, Recipe, Truncate};
 use crate::{Error, Result, atomic, fingerprint};
 
+mod check;
+
 /// `config.json`: everything but the weights and the tokenizer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelConfig {
@@ -161,6 +163,9 @@ impl ModelConfig {
     }
 
     /// Reads `config.json` of a model directory.
+    ///
+    /// # Errors
+    /// No such file, one of another version, or a value that no model can have, by its key.
     pub fn read(directory: &Path) -> Result<Self> {
         let path = directory.join(CONFIG);
         if !path.exists() {
@@ -176,20 +181,7 @@ impl ModelConfig {
             return Err(Error::run(&path, message));
         }
         let config: Self = serde_json::from_slice(&bytes).map_err(refused)?;
-        if let Some(temperature) = config.temperature.filter(|t| !(t.is_finite() && *t > 0.0)) {
-            let message = format!("`temperature` is {temperature}; expected a number above 0");
-            return Err(Error::run(&path, message));
-        }
-        if let Some(threshold) = config.threshold.filter(|t| !(*t > 0.0 && *t < 1.0)) {
-            let message = format!("`threshold` is {threshold}; expected a number between 0 and 1");
-            return Err(Error::run(&path, message));
-        }
-        let (found, least) =
-            (config.class_names.len(), if config.threshold.is_some() { 1 } else { 2 });
-        if found < least {
-            let message = format!("{found} names in `class_names`; expected {least} or more");
-            return Err(Error::run(&path, message));
-        }
+        config.check().map_err(|problem| Error::run(&path, problem))?;
         Ok(config)
     }
 

@@ -11,7 +11,8 @@
 //! metadata has the `threshold` that a label's probability reaches where a text has it.
 //!
 //! Cutting texts into tokens is not part of the graph: `tokenizer.json` beside the model does it, in Rust or in
-//! Python's `tokenizers`. The caller also cuts texts to `max_length` and gives a text without tokens one `unknown_id`.
+//! Python's `tokenizers`. The caller also cuts texts to `max_length`, and sends a text without tokens as one `unknown_id`
+//! (`padding_id` where the metadata have none) of length 1: a row of length 0 has NaN for its logits.
 
 mod graph;
 mod network;

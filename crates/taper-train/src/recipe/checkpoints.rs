@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct CheckpointPolicy {
     /// Every so many steps.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every_steps: Option<u32>,
     /// So many minutes after the last one.
@@ -22,7 +22,7 @@ pub struct CheckpointPolicy {
     /// needs it.
     pub keep_best: bool,
     /// That of every so many epochs is kept.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_every_epochs: Option<u32>,
 }

@@ -56,6 +56,10 @@ impl Document {
         })?;
         let (key, text) = (key.trim(), text.trim());
         let node = find(key, &place)?;
+        if let Some(allowed) = beyond_toml(text, node) {
+            let (key, value) = (key.to_owned(), text.to_owned());
+            return Err(Error::BadValue { place, key, value, allowed });
+        }
 
         let path: Vec<&str> = key.split('.').collect();
         let (last, parents) = path.split_last().unwrap_or((&key, &[]));
@@ -196,6 +200,20 @@ fn parse_value(text: &str, node: Node) -> Value {
         .filter(|table| table.len() == 1)
         .and_then(|mut table| table.remove("value"))
         .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// What would be right in the place of a whole number that is none of TOML's, which have 64 bits.
+fn beyond_toml(text: &str, node: Node) -> Option<String> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let whole = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+    let number = text.replace('_', "");
+    if node.kind() != Some("integer") || !whole || number.parse::<i64>().is_ok() {
+        return None;
+    }
+    // Neither digits alone nor underscores: no number, which `check` says.
+    let number: f64 = number.parse().ok()?;
+    let too_large = || format!("too large: must be at most {}", i64::MAX);
+    Some(node.range_error(number).unwrap_or_else(too_large))
 }
 
 fn unknown_key(place: &str, key: &str, node: Node) -> Error {

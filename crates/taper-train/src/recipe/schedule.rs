@@ -73,7 +73,7 @@ pub enum ScheduleKind {
     OneCycle,
     /// Up from a 32nd and down to it in straight lines (Howard and Ruder 2018).
     SlantedTriangular,
-    /// Lower each time that the loss of the evaluated split no longer falls.
+    /// Lower each time that the loss of the evaluated split no longer falls; that split cannot be the test split.
     Plateau,
 }
 

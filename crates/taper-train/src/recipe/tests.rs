@@ -322,6 +322,29 @@ fn values_out_of_range_name_key_value_and_range() {
 }
 
 #[test]
+fn numbers_too_large_name_the_largest() {
+    for (setting, expected) in [
+        ("train.checkpoint.every_steps=4294967296", "must be at least 1 and at most 4294967295"),
+        ("train.checkpoint.keep_every_epochs=4294967296", "and at most 4294967295"),
+        ("train.optimizer.embedding_frozen_steps=4294967296", "at most 4000000000"),
+        ("seed=9223372036854775808", "too large: must be at most 9223372036854775807"),
+        ("seed=-9223372036854775809", "must be at least 0"),
+        ("train.epochs=99_999_999_999_999_999_999", "must be at least 1 and at most 1000000"),
+        ("train.epochs=_", "must be a whole number"),
+        ("train.epochs=", "must be a whole number"),
+    ] {
+        let message = error("", &[setting]);
+        let (key, value) = setting.split_once('=').unwrap();
+        assert!(message.starts_with(&format!("--set {setting}: `{key}` is ")), "{message}");
+        assert!(message.contains(value) && message.contains(expected), "{message}");
+    }
+    let largest = ["seed=9223372036854775807", "train.checkpoint.every_steps=4_294_967_295"];
+    let recipe = Recipe::parse("", "my.toml", &largest.map(str::to_owned)).unwrap();
+    assert_eq!(recipe.seed, i64::MAX as u64);
+    assert_eq!(recipe.train.checkpoint.every_steps, Some(u32::MAX));
+}
+
+#[test]
 fn keys_of_another_schedule_are_refused() {
     let of = |key: &str, kind: &str| error("", &[key, &format!("train.schedule.kind={kind}")]);
     let message = of("train.schedule.patience=3", "constant");
@@ -357,6 +380,15 @@ fn a_recipe_made_in_memory_is_checked_too() {
 fn the_test_split_never_chooses_the_model() {
     let message = error("[train]\nevaluate_on = \"test\"\nselect = \"best\"", &[]);
     assert!(message.contains("train.select"), "{message}");
+    // Nor the learning rate.
+    let by_test = ["train.evaluate_on=test", "train.select=last", "train.schedule.kind=plateau"];
+    let message = error("", &by_test);
+    assert!(message.contains("`train.schedule.kind` = \"plateau\""), "{message}");
+    assert!(message.contains("by the test split"), "{message}");
+    for part in [&by_test[..2], &by_test[2..]] {
+        let overrides: Vec<String> = part.iter().map(|&each| each.to_owned()).collect();
+        Recipe::parse("", "my.toml", &overrides).unwrap();
+    }
 }
 
 #[test]

@@ -131,7 +131,7 @@ pub enum Activations {
 pub enum EvaluateOn {
     /// The data set's own, or the one `data.hold_out` takes from the training split.
     Validation,
-    /// The test split, as the tutorial does; it cannot choose the model then.
+    /// The test split, as the tutorial does; it can choose neither the model nor the learning rate then.
     Test,
 }
 

@@ -6,10 +6,11 @@ use super::Run;
 use crate::events::TrainEvent;
 use crate::model::ModelConfig;
 use crate::recipe::{self, Difference, Select};
-use crate::{Error, Recipe, Result, atomic};
+use crate::{Error, Recipe, Result};
 
 impl Run {
-    /// Opens a run to go on with it by another recipe: from the checkpoint of this name, or the newest.
+    /// Opens a run to go on with it by this recipe: from the checkpoint of this name, or the newest. It may be another than
+    /// the run was trained by so far, as that of a `recipe.toml` is that somebody edited.
     ///
     /// Checkpoints after that one are of the recipe that was, and are removed. What changes is told in
     /// `metrics.jsonl` first.
@@ -27,24 +28,38 @@ impl Run {
         let mut run = Self::open(folder)?;
         let changes = run.recipe.differences(recipe)?;
         if changes.is_empty() {
+            Self::follow(folder, recipe)?;
             return Ok(run);
         }
+        let edited = Self::recipe_of(folder)? != run.recipe;
         let list: Vec<String> = changes.iter().map(|change| format!("  {change}")).collect();
         let list = list.join("\n");
         if let Some(change) = changes.iter().find(|change| !may_change(&change.key)) {
             let key = &change.key;
+            let back = if edited {
+                format!(", or take back what was edited in {}", recipe::FILE)
+            } else {
+                String::new()
+            };
             let message = format!(
                 "`{key}` cannot change within a run: it decides the data, the network or what epochs are judged by; \
-                 begin a new run. The recipes differ in\n{list}"
+                 begin a new run{back}. The recipes differ in\n{list}"
             );
             return Err(Error::run(folder, message));
         }
         if !force {
+            let edited = if edited {
+                format!(" ({} was edited since)", recipe::FILE)
+            } else {
+                String::new()
+            };
             let message = format!(
-                "the recipe is not the one the run began with; `--force` goes on with it all the same:\n{list}"
+                "the recipe is not the one that the run was trained by so far{edited}; `--force` goes on with it all the \
+                 same:\n{list}"
             );
             return Err(Error::run(folder, message));
         }
+        run.check_checkpoints()?;
         let standing = run.checkpoints().standing(checkpoint)?;
         let (progress, metrics_len) = standing.unwrap_or_default();
         if let Some(change) = changes.iter().find(|change| decides_batches(&change.key))
@@ -66,7 +81,7 @@ impl Run {
         run.metrics_len()?;
         let config = ModelConfig { model: recipe.model.clone(), ..run.model_config()? };
         config.write(folder)?;
-        atomic::write(&folder.join(recipe::FILE), recipe.to_toml()?.as_bytes())?;
+        Self::follow(folder, recipe)?;
         run.recipe = recipe.clone();
         run.changes = changes;
         Ok(run)
