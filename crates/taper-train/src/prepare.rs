@@ -169,9 +169,9 @@ impl Preparation<'_> {
         let rows = |split: &str| splits.get(split).map_or(0, |split| split.rows);
         let (held, all) = (rows("validation"), rows("validation") + rows("train"));
         let asked = hold_out.fraction * all as f64;
-        if (held as f64 - asked).abs() > 0.1 * asked {
+        if held == 0 || (held as f64 - asked).abs() > (0.1 * asked).max(1.0) {
             let note = format!(
-                "held out {held} of {all} rows, where {} of them is {asked:.0}: rows and groups are drawn one by one",
+                "held out {held} of {all} rows, where {} of them is {asked:.1}: rows and groups are drawn one by one",
                 hold_out.fraction
             );
             (self.events)(PrepareEvent::Note(note));

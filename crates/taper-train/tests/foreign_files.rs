@@ -94,7 +94,7 @@ fn a_share_far_from_what_was_asked_for_is_told() {
         let set = [format!("data.hold_out.fraction={fraction}"), "data.hold_out.by=label".into()];
         room.prepare(&room.at("more.csv"), &set.each_ref().map(String::as_str)).unwrap()
     };
-    let notes = hold_out("0.01");
+    let notes = hold_out("0.001");
     assert!(notes.iter().any(|note| note.starts_with("held out 0 of 40 rows")), "{notes:?}");
     assert_eq!(hold_out("0.25"), Vec::<String>::new());
 }

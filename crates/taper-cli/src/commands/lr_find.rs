@@ -77,11 +77,11 @@ pub(crate) fn run(args: &LrFindArgs, data: &Path, console: &Console) -> Result<E
     print(&table)?;
     match (trial.steepest, trial.lowest_tenth) {
         (Some(steepest), Some(tenth)) => print(format_args!(
-            "the loss fell fastest at {steepest:.1e}; a tenth of where it was lowest is {tenth:.1e}: try a rate \
+            "the loss fell fastest at {steepest:.1e}; a tenth of where it was lowest (the first tenth of the steps left out) is {tenth:.1e}: try a rate \
              between the two (`--set train.optimizer.learning_rate={steepest:.1e}`)"
         ))?,
         _ => print(
-            "the smoothed loss never fell below where it began, so there is no rate to advise: try others (`--from`, `--to`) \
+            "after the first tenth of the steps the smoothed loss never fell, so there is no rate to advise: try others (`--from`, `--to`) \
              or more steps (`--steps`)",
         )?,
     }

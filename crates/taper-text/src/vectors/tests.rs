@@ -151,7 +151,7 @@ fn bad_lines_are_named_by_number() {
             2,
             "the word is ``, expected one with no space before it",
         ),
-        ("two spaces", b"a 1  2 3\n", 1, "4 fields after the word, expected 3"),
+        ("two spaces", b"a 1  2 3\n", 1, "more than one space between two numbers"),
         ("two spaces after the word", b"a  1 2 3\n", 1, "the word is `a `"),
         ("two spaces everywhere", b"a  1  2  3\n", 1, "more than one space between two numbers"),
         ("two spaces, narrow", b"a  1 2\n", 1, "field 1 is ``"),
