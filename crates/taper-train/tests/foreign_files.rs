@@ -91,10 +91,11 @@ fn a_share_far_from_what_was_asked_for_is_told() {
     let rows = (0..40).map(|row| format!("text {row},{}\n", row % 2));
     fs::write(room.at("more.csv"), format!("text,label\n{}", rows.collect::<String>())).unwrap();
     let hold_out = |fraction: &str| {
-        let set = [format!("data.hold_out.fraction={fraction}"), "data.hold_out.by=label".into()];
+        let set = [format!("data.hold_out.fraction={fraction}"), "data.hold_out.by=record".into()];
         room.prepare(&room.at("more.csv"), &set.each_ref().map(String::as_str)).unwrap()
     };
     let notes = hold_out("0.001");
     assert!(notes.iter().any(|note| note.starts_with("held out 0 of 40 rows")), "{notes:?}");
-    assert_eq!(hold_out("0.25"), Vec::<String>::new());
+    let even = "data.hold_out={ fraction = 0.25, by = \"label\" }";
+    assert_eq!(room.prepare(&room.at("more.csv"), &[even]).unwrap(), Vec::<String>::new());
 }
