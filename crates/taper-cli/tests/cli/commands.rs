@@ -86,7 +86,7 @@ fn a_rate_is_found_between_too_small_and_too_large() {
     assert!((rate(&points[0]) - 1e-5).abs() < 1e-12);
     assert!(points.windows(2).all(|pair| rate(&pair[1]) / rate(&pair[0]) > 1.1));
     let steepest = trial["steepest"].as_f64().unwrap();
-    assert!((1e-4..1.0).contains(&steepest), "{steepest}");
+    assert!((1e-5..10.0).contains(&steepest), "{steepest}");
     let smoothed = |point: &serde_json::Value| point["smoothed"].as_f64().unwrap();
     let lowest = points[points.len() / 10..]
         .iter()
