@@ -9,11 +9,12 @@ use crate::gemm::Yardstick;
 use crate::memory::{self, Memory};
 use crate::workload::Workload;
 
-/// Runs of the single review that count, those before them, and when enough is enough: threads that wait
-/// for each other at every step take forever on a machine that is busy with something else.
-const LATENCY_RUNS: usize = 200;
-const LATENCY_WARM_UP: usize = 5;
-const LATENCY_SECONDS: f64 = 30.0;
+/// Turns on the single review, the runs of a turn that count, those before them, and when enough is enough: threads that
+/// wait for each other at every step take forever on a machine that is busy with something else.
+const LATENCY_TURNS: usize = 10;
+const LATENCY_RUNS: usize = 20;
+const LATENCY_WARM_UP: usize = 3;
+const LATENCY_SECONDS: f64 = 3.0;
 
 /// Seconds by round and batch; `None` where a contender was not asked or does not do it.
 #[derive(Debug, Default)]
@@ -70,11 +71,15 @@ pub(crate) fn measure(
             }
         }
     }
-    for runner in &mut runners {
-        runner.attempt("latency", |runner| runner.latency(workload));
+    eprintln!("latency");
+    for _ in 0..LATENCY_TURNS {
+        for runner in &mut runners {
+            runner.attempt("latency", |runner| runner.latency(workload));
+        }
+        runners.rotate_left(1);
     }
     let mut outcomes: Vec<Outcome> = runners.into_iter().map(|runner| runner.outcome).collect();
-    let turned = (rounds - 1) % outcomes.len();
+    let turned = (rounds - 1 + LATENCY_TURNS) % outcomes.len();
     outcomes.rotate_right(turned);
     Ok(Measurements { gemm, outcomes })
 }
@@ -141,7 +146,6 @@ impl Runner {
         if self.outcome.scope != Scope::All {
             return Ok(());
         }
-        eprintln!("{}: latency", self.outcome.name);
         let start = Instant::now();
         for run in 0..LATENCY_WARM_UP + LATENCY_RUNS {
             let seconds = self.contender.run(Task::Infer, workload.single())?;
