@@ -11,6 +11,7 @@ mod commands;
 mod console;
 mod environment;
 mod machine;
+mod spare;
 
 use std::process::ExitCode;
 

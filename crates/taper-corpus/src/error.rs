@@ -301,6 +301,20 @@ pub enum Error {
         found: String,
     },
 
+    /// What is in the cache is not what the server announced, and offline it cannot be fetched again.
+    #[error(
+        "{} in the cache is damaged: expected {expected}, found {found}; it is fetched again when not offline",
+        path.display()
+    )]
+    Cached {
+        /// The file in the cache.
+        path: PathBuf,
+        /// The announced size or hash.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+
     /// The bytes arrived whole, but are another file than the pinned one.
     #[error("{} (from {url}) is not the pinned file: expected {expected}, found {found}", path.display())]
     WrongFile {

@@ -158,7 +158,7 @@ fn a_damaged_cache_is_mended_online_and_refused_offline() {
     let blob = fs::canonicalize(&path).unwrap();
     fs::write(&blob, &content()[..1_000]).unwrap();
     let offline = HubConfig { offline: true, ..online.clone() };
-    assert!(matches!(get(&offline, &file()), Err(Error::Transfer { .. })));
+    assert!(matches!(get(&offline, &file()), Err(Error::Cached { .. })));
     assert_eq!(fs::read(get(&online, &file()).unwrap()).unwrap(), content());
     // A link whose bytes are gone.
     fs::remove_file(&blob).unwrap();

@@ -17,6 +17,7 @@
 
 mod corpus;
 mod encoded;
+mod foreign;
 pub(crate) mod leaks;
 mod options;
 mod source;
@@ -120,8 +121,11 @@ impl Preparation<'_> {
 
     fn corpus(&mut self, dataset: &Dataset) -> Result<()> {
         let texts = Texts::find(dataset, self.recipe, self.events)?;
+        let mut own_validation = false;
         if let Texts::Open(source, _) = &texts {
             let plan = source.plan(0)?;
+            self.check_apart(&plan)?;
+            own_validation = plan.splits.iter().any(|split| split.name == "validation");
             if matches!(source, Source::Files(_)) || !plan.notes.is_empty() {
                 (self.events)(PrepareEvent::Plan(Box::new(plan)));
             }
@@ -157,9 +161,33 @@ impl Preparation<'_> {
                 (self.events)(PrepareEvent::Note(note.to_owned()));
             }
         }
-        self.tell_of_hold_out();
+        if !own_validation {
+            self.tell_of_hold_out();
+        }
         // Kept stages too: the recipe may ask for a split that the one before did not.
         corpus::check(self.recipe, &self.workspace.manifest().splits)
+    }
+
+    /// Whether no file of the source lies where something is to be replaced, whatever links lead there.
+    fn check_apart(&self, plan: &Plan) -> Result<()> {
+        let outputs = Stage::ALL.iter().flat_map(|stage| stage.outputs());
+        let outputs: Vec<PathBuf> = outputs
+            .filter_map(|name| self.workspace.folder().join(name).canonicalize().ok())
+            .collect();
+        let files = plan.splits.iter().flat_map(|split| &split.files);
+        for file in files.filter(|_| !outputs.is_empty()) {
+            // A member of an archive is where the archive is.
+            let real = file.ancestors().find_map(|part| part.canonicalize().ok());
+            if real.is_some_and(|real| outputs.iter().any(|output| real.starts_with(output))) {
+                let message = format!(
+                    "{} lies where {} keeps what it prepares, and would be replaced; prepare into another folder",
+                    file.display(),
+                    self.workspace.folder().display()
+                );
+                return Err(Error::Dataset { dataset: self.recipe.data.dataset.clone(), message });
+            }
+        }
+        Ok(())
     }
 
     /// Rows and groups are drawn one by one: of few of them, the share that is held out may be another than was asked for.

@@ -88,10 +88,10 @@ impl Run {
     /// # Errors
     /// If the folder is no run, or another process uses it.
     pub fn open(folder: &Path) -> Result<Self> {
-        let written = Self::recipe_of(folder)?;
+        Self::recipe_of(folder)?;
         let lock = Lock::exclusive(folder)?;
         atomic::sweep(folder)?;
-        let recipe = Self::followed(folder)?.unwrap_or(written);
+        let recipe = Self::trained_by(folder)?;
         Ok(Self {
             metrics: open_metrics(folder)?,
             folder: folder.into(),

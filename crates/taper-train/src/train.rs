@@ -227,6 +227,7 @@ impl<'a> Trainer<'a> {
             );
             return Err(Error::run(self.run.folder(), message));
         };
+        Run::follow(self.run.folder(), &self.recipe)?;
         self.emit(&TrainEvent::EpochStarted { epoch, batches: batches.len(), done })?;
         let (started, tokens_before) = (Instant::now(), self.progress.tally.tokens);
         for group in left.chunks(self.recipe.train.accumulate) {

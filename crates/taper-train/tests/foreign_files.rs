@@ -76,13 +76,58 @@ fn a_file_that_was_put_among_the_prepared_is_not_replaced() {
 }
 
 #[test]
+fn it_is_not_replaced_the_next_time_either() {
+    let room = Room::new();
+    room.prepare(&room.at("train.csv"), &[]).unwrap();
+    for name in ["encoded/mine.txt", "corpus/.git/config", ".building/mine"] {
+        let mine = room.at("prepared").join(name);
+        fs::create_dir_all(mine.parent().unwrap()).unwrap();
+        fs::write(&mine, "precious").unwrap();
+        for _ in 0..3 {
+            let message =
+                room.prepare(&room.at("train.csv"), &["text.min_frequency=2"]).unwrap_err();
+            assert!(message.contains(name), "{message}");
+            assert_eq!(fs::read(&mine).unwrap(), b"precious");
+        }
+        fs::remove_file(&mine).unwrap();
+    }
+}
+
+#[test]
+fn a_manifest_of_something_else_is_refused_and_one_of_ours_that_was_cut_is_not() {
+    let room = Room::new();
+    fs::create_dir(room.at("prepared")).unwrap();
+    let manifest = room.at("prepared/manifest.json");
+    fs::write(&manifest, "{\"name\": \"my extension\"}").unwrap();
+    let message = room.prepare(&room.at("train.csv"), &[]).unwrap_err();
+    assert!(message.contains("manifest.json"), "{message}");
+    fs::remove_file(&manifest).unwrap();
+    room.prepare(&room.at("train.csv"), &[]).unwrap();
+    let whole = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, &whole[..whole.len() / 2]).unwrap();
+    room.prepare(&room.at("train.csv"), &[]).unwrap();
+    assert!(fs::read_to_string(&manifest).unwrap().len() > whole.len() / 2);
+}
+
+#[test]
 fn a_source_where_the_prepared_goes_is_refused() {
     let room = Room::new();
     room.prepare(&room.at("train.csv"), &[]).unwrap();
     let source = room.at("prepared/corpus");
-    let message = room.prepare(&source, &["text.lowercase=false"]).unwrap_err();
-    assert!(message.contains("would be replaced"), "{message}");
-    assert!(source.join("train-00000-of-00001.parquet").exists());
+    let refused = |dataset: &Path| {
+        let message = room.prepare(dataset, &["text.min_frequency=2"]).unwrap_err();
+        assert!(message.contains("would be replaced"), "{message}");
+        assert!(source.join("train-00000-of-00001.parquet").exists());
+    };
+    refused(&source);
+    refused(&source.join("train*.parquet"));
+    #[cfg(unix)]
+    {
+        fs::create_dir(room.at("links")).unwrap();
+        let link = room.at("links/train.parquet");
+        std::os::unix::fs::symlink(source.join("train-00000-of-00001.parquet"), link).unwrap();
+        refused(&room.at("links"));
+    }
 }
 
 #[test]

@@ -13,8 +13,10 @@ use super::prepare::{places, run_into};
 use super::train::plain_table;
 use crate::args::DoctorArgs;
 use crate::console::{Console, harmless, thousands};
+use crate::spare;
 
 pub(crate) fn run(args: &DoctorArgs, data: &Path, console: &Console) -> Result<ExitCode> {
+    args.html.as_ref().map_or(Ok(()), |html| spare::parts(html, &args.prepared))?;
     let prepared = Prepared::open(&args.prepared)?;
     let mut diagnosis = examine(&prepared, args.max_length)?;
     let fixed = args.fix && diagnosis.leaking_rows > 0;

@@ -19,11 +19,16 @@ use super::figures::{self, shown};
 use super::train::{plain_table, table};
 use crate::args::EvaluateArgs;
 use crate::console::{Console, thousands};
+use crate::spare;
 
 /// Texts at a time, where no recipe says how many.
 pub(super) const BATCH_SIZE: usize = 32;
 
 pub(crate) fn run(args: &EvaluateArgs, console: &Console) -> Result<ExitCode> {
+    if let Some(path) = &args.predictions {
+        spare::parts(path, &args.run)?;
+        args.prepared.as_ref().map_or(Ok(()), |prepared| spare::parts(path, prepared))?;
+    }
     let judged = Judged::new(
         &args.run,
         args.prepared.as_deref(),
@@ -76,7 +81,7 @@ impl Judged {
         model.config.check_data(&prepared)?;
         // An imported model has no recipe.
         let batch_size = if run.join("recipe.toml").is_file() {
-            Run::recipe_of(run)?.train.batch_size
+            Run::trained_by(run)?.train.batch_size
         } else {
             BATCH_SIZE
         };

@@ -8,6 +8,7 @@ use candle_core::Device;
 use taper_train::{Model, onnx};
 
 use crate::console::print;
+use crate::spare;
 
 /// What to write, and where.
 #[derive(Debug, clap::Args)]
@@ -24,6 +25,7 @@ pub(crate) struct ExportArgs {
 }
 
 pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode> {
+    spare::parts(&args.onnx, &args.run)?;
     let (model, _) = Model::open(&args.run, &Device::Cpu)?;
     onnx::export(&model, &args.onnx)?;
     print(args.onnx.display())?;

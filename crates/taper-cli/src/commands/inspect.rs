@@ -19,6 +19,7 @@ use taper_train::{DeviceChoice, Run};
 use super::train::plain_table;
 use crate::console::{harmless, thousands};
 use crate::environment;
+use crate::spare;
 
 /// Strongest tokens that are listed.
 const STRONGEST: usize = 8;
@@ -99,6 +100,10 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode> {
     if let (Some(html), Some(out)) = (&args.html, &args.out) {
         let same = std::path::absolute(html)? == std::path::absolute(out)?;
         ensure!(!same, "{}: --html and --out are one file; give two", out.display());
+    }
+    for output in [&args.html, &args.out].into_iter().flatten() {
+        spare::parts(output, &args.run)?;
+        args.input.as_ref().map_or(Ok(()), |input| spare::input(output, input))?;
     }
     let input = args.input.as_deref().map(input::read).transpose()?;
     let inspector = Inspector::open(&args.run, &args.device.open()?)?;

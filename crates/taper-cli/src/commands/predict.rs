@@ -12,6 +12,7 @@ use taper_train::{DeviceChoice, OutputFormat, Prediction, Predictor};
 
 use crate::args::Numbers;
 use crate::console::{Console, harmless};
+use crate::spare;
 
 /// What to read, and how the answers are written.
 #[derive(Debug, clap::Args)]
@@ -159,20 +160,11 @@ fn output(args: &PredictArgs) -> Result<Option<OutputFormat>> {
     }
 }
 
-/// Whether predictions go to another file than the texts come from, whatever links lead there.
+/// Whether predictions go to another file than the texts and the model come from, whatever links lead there.
 fn check_apart(args: &PredictArgs) -> Result<()> {
-    let (Some(input), Some(output)) = (&args.input, &args.output) else { return Ok(()) };
-    let [from, to] = [input, output].map(std::fs::canonicalize);
-    if let (Ok(from), Ok(to)) = (from, to)
-        && from == to
-        && from.is_file()
-    {
-        bail!(
-            "{}: the texts are in it, and the predictions would replace them; give another `--output`",
-            output.display()
-        );
-    }
-    Ok(())
+    let Some(output) = &args.output else { return Ok(()) };
+    spare::parts(output, &args.run)?;
+    args.input.as_ref().map_or(Ok(()), |input| spare::input(output, input))
 }
 
 /// Whether a path means standard input or output.

@@ -10,6 +10,7 @@ use taper_train::{DeviceChoice, Prepared, Quantization, Run, assess};
 
 use super::evaluate::Judged;
 use crate::console::{Console, print};
+use crate::spare;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {
@@ -30,7 +31,8 @@ pub(crate) struct ReportArgs {
 }
 
 pub(crate) fn run(args: &ReportArgs, console: &Console) -> Result<ExitCode> {
-    let recipe = Run::recipe_of(&args.run)?;
+    args.out.as_ref().map_or(Ok(()), |out| spare::parts(out, &args.run))?;
+    let recipe = Run::trained_by(&args.run)?;
     let opened = match &args.prepared {
         Some(folder) => Prepared::open(folder),
         None => Run::open_prepared(&args.run),

@@ -118,3 +118,51 @@ fn an_edited_recipe_is_shown_refused_and_on_demand_followed() {
     json(&[&resume[..], &["--set", "train.epochs=3"]].concat());
     assert!(fs::read_to_string(&recipe).unwrap().contains("epochs = 3"));
 }
+
+#[test]
+fn a_run_of_an_earlier_version_follows_no_other_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    train(&out, &[]);
+    let (at, whole) = (out.to_str().unwrap(), weights(&out));
+    let (kept, shown) = (out.join(".recipe.toml"), out.join("recipe.toml"));
+    let recipe = fs::read_to_string(&shown).unwrap();
+    fs::remove_file(&kept).unwrap();
+    let other = recipe.replace("num_layers = 1", "num_layers = 2");
+    assert_ne!(other, recipe);
+    fs::write(&shown, other).unwrap();
+    let message = failure(&["train", "--json", "--resume", at]);
+    assert!(message.contains("model.num_layers"), "{message}");
+    assert!(!kept.exists(), "what is refused is not followed");
+    fs::write(&shown, recipe).unwrap();
+    json(&["train", "--json", "--resume", at]);
+    assert!(weights(&out) == whole);
+}
+
+#[test]
+fn outputs_do_not_replace_what_they_are_made_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, texts) = (folder.path().join("run"), folder.path().join("texts.txt"));
+    train(&out, &[]);
+    fs::write(&texts, "a fine film\n").unwrap();
+    let run = out.to_str().unwrap();
+    let at = |name: &str| out.join(name).to_str().unwrap().to_owned();
+    let (weights, config, texts): (String, String, &str) =
+        (at("model.safetensors"), at("config.json"), texts.to_str().unwrap());
+    let manifest = format!("{}/manifest.json", crate::taper::prepared());
+    let commands: [&[&str]; 7] = [
+        &["predict", run, "-i", texts, "-o", &weights, "--format", "jsonl"],
+        &["export", run, "--onnx", &weights],
+        &["report", run, "--out", &weights],
+        &["evaluate", run, "--predictions", &weights],
+        &["inspect", run, "a fine film", "--out", &config],
+        &["inspect", run, "-i", texts, "--html", texts],
+        &["doctor", crate::taper::prepared(), "--html", &manifest],
+    ];
+    for command in commands {
+        let kept = [&weights, &config, &manifest, texts].map(|path| fs::read(path).unwrap());
+        let message = failure(command);
+        assert!(message.contains("would be replaced"), "{command:?}: {message}");
+        assert!(kept == [&weights, &config, &manifest, texts].map(|path| fs::read(path).unwrap()));
+    }
+}

@@ -157,12 +157,14 @@ impl Listings {
         files
     }
 
-    /// Keeps a listing, and what its revision stands for.
+    /// Keeps a listing, and what its revision stands for. A cache that knows them already may be one that can only be read.
     pub(super) fn keep(&self, revision: &str, listing: &Listing) -> Result<()> {
         // Strings and numbers alone: there is nothing in it that JSON could refuse.
         let bytes = serde_json::to_vec(listing).unwrap_or_default();
-        write(&self.place(&listing.commit), &bytes)?;
-        if revision != listing.commit {
+        if self.get(&listing.commit).as_ref() != Some(listing) {
+            write(&self.place(&listing.commit), &bytes)?;
+        }
+        if revision != listing.commit && self.commit(revision).as_ref() != Some(&listing.commit) {
             write(&self.reference(revision), listing.commit.as_bytes())?;
         }
         Ok(())

@@ -81,6 +81,9 @@ pub(crate) fn fetch_checked(
         }
         None => {}
         Some(path) => match check(&path, &url, identity) {
+            Err(Error::Transfer { expected, found, .. }) if config.offline => {
+                return Err(Error::Cached { path, expected, found });
+            }
             Err(error) if config.offline => return Err(error),
             Err(_) => {}
             Ok(()) => return Ok(path),

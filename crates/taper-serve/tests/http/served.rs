@@ -138,7 +138,9 @@ impl Served {
         let server = Server::open(&options).unwrap();
         let (address, handle) = (server.address(), server.handle());
         let thread = Some(std::thread::spawn(move || server.run()));
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        // A connection a request: one that is kept may be closed just as the next request is sent.
+        let agent = ureq::Agent::config_builder().http_status_as_error(false);
+        let agent = agent.max_idle_connections(0).build().into();
         Self { folder, address, handle, thread, agent }
     }
 

@@ -14,7 +14,7 @@ const STATE: &str = "state.json";
 const FORMAT: u32 = 1;
 
 /// `state.json`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct State {
     format: u32,
     pub(super) progress: Progress,
@@ -22,7 +22,13 @@ pub(super) struct State {
     pub(super) metrics_len: u64,
     /// BLAKE3 of the other files, by name.
     pub(super) files: BTreeMap<String, String>,
+    /// BLAKE3 of this file with zeros in the place of this; none in those of versions that did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blake3: Option<String>,
 }
+
+/// As long as a hash.
+const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 impl State {
     pub(super) fn new(
@@ -30,7 +36,7 @@ impl State {
         metrics_len: u64,
         files: BTreeMap<String, String>,
     ) -> Self {
-        Self { format: FORMAT, progress: progress.clone(), metrics_len, files }
+        Self { format: FORMAT, progress: progress.clone(), metrics_len, files, blake3: None }
     }
 
     /// Reads that of the checkpoint in `folder`; the other files are not looked at.
@@ -43,6 +49,14 @@ impl State {
             let message = format!("version {}; this program reads version {FORMAT}", state.format);
             return Err(Error::run(&path, message));
         }
+        if let Some(told) = &state.blake3
+            && *told != hash(&String::from_utf8_lossy(&bytes).replacen(told, ZEROS, 1))
+        {
+            return Err(Error::run(
+                &path,
+                "changed since it was written: it has not the BLAKE3 that it tells",
+            ));
+        }
         for file in [WEIGHTS, OPTIMIZER] {
             if !state.files.contains_key(file) {
                 return Err(Error::run(&path, format!("does not tell the BLAKE3 of {file}")));
@@ -54,10 +68,15 @@ impl State {
     /// Writes that of the checkpoint in `folder`, whole or not at all.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(STATE);
-        let bytes = serde_json::to_vec_pretty(self)
+        let unsigned = Self { blake3: Some(ZEROS.to_owned()), ..self.clone() };
+        let text = serde_json::to_string_pretty(&unsigned)
             .map_err(|error| Error::run(&path, format!("cannot be written: {error}")))?;
-        atomic::write(&path, &bytes)
+        atomic::write(&path, text.replacen(ZEROS, &hash(&text), 1).as_bytes())
     }
+}
+
+fn hash(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
 impl Checkpoints {

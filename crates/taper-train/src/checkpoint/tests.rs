@@ -69,6 +69,25 @@ fn a_best_that_is_not_kept_is_told() {
 }
 
 #[test]
+fn a_state_that_was_changed_is_not_gone_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = Checkpoints::new(folder.path().to_owned());
+    run(&checkpoints, &[0.9], &CheckpointPolicy::default());
+    let path = folder.path().join("step-00000010-evaluated/state.json");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    assert!(checkpoints.standing(None).is_ok());
+    for (from, to) in [("\"steps\": 10", "\"steps\": 11"), ("0.9", "7.5")] {
+        std::fs::write(&path, whole.replacen(from, to, 1)).unwrap();
+        let message = checkpoints.standing(None).map(|_| ()).unwrap_err().to_string();
+        assert!(message.contains("changed since it was written"), "{from}: {message}");
+    }
+    // Of a version that did not tell its hash.
+    let earlier: String = whole.lines().filter(|line| !line.starts_with("  \"blake3\"")).collect();
+    std::fs::write(&path, earlier.replace("},}", "}}")).unwrap();
+    assert!(checkpoints.standing(None).is_ok(), "{:?}", checkpoints.standing(None).err());
+}
+
+#[test]
 fn weights_that_are_no_numbers_are_not_gone_on_from() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoints = Checkpoints::new(folder.path().to_owned());

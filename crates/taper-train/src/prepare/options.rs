@@ -91,20 +91,6 @@ impl<'a> PrepareOptions<'a> {
     /// A name that is no name ends up as a path to nowhere; better told with the names there are.
     pub(super) fn check_paths(&self) -> Result<()> {
         if let Dataset::Path(path) = &self.dataset
-            && let (Ok(source), Ok(output)) = (path.canonicalize(), self.output.canonicalize())
-            && Stage::ALL
-                .iter()
-                .flat_map(|stage| stage.outputs())
-                .any(|name| source.starts_with(output.join(name)))
-        {
-            let message = format!(
-                "{} lies where {} keeps what it prepares, and would be replaced; prepare into another folder",
-                path.display(),
-                self.output.display()
-            );
-            return Err(Error::Dataset { dataset: self.recipe.data.dataset.clone(), message });
-        }
-        if let Dataset::Path(path) = &self.dataset
             && !Source::is_pattern(path)
             && !is_here(path)
         {

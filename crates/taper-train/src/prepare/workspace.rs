@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::foreign;
 use crate::lock::Lock;
 use crate::manifest::{FileRecord, HubOrigin, Manifest, Stage, StageRecord};
 use crate::{Error, Result, atomic, fingerprint};
 
 /// Where stages are built, within the prepared folder.
-const BUILDING: &str = ".building";
+pub(super) const BUILDING: &str = ".building";
+
+/// The manifest of what is being replaced, there as well.
+pub(super) const REPLACED: &str = "replaced.json";
 
 #[derive(Debug)]
 pub(super) struct Workspace {
@@ -31,21 +35,18 @@ impl Workspace {
     pub(super) fn open(folder: &Path, begin: Manifest) -> Result<Self> {
         fs::create_dir_all(folder).map_err(Error::io(folder, "create the folder"))?;
         let lock = Lock::exclusive_or_shared(folder)?;
-        let manifests = [folder, &folder.join(BUILDING)].map(|at| at.join(Manifest::FILE));
-        if !manifests.iter().any(|manifest| manifest.exists()) {
-            for name in Stage::ALL.iter().flat_map(|stage| stage.outputs()) {
-                refuse_foreign(&folder.join(name), name, &BTreeMap::new())?;
-            }
-        }
-        let [prepared, interrupted] = manifests;
         Ok(Self {
-            prepared: readable(&prepared)?,
-            interrupted: readable(&interrupted)?,
+            prepared: readable(&folder.join(Manifest::FILE))?,
+            interrupted: readable(&folder.join(BUILDING).join(Manifest::FILE))?,
             folder: folder.to_owned(),
             lock,
             manifest: begin,
             built: Vec::new(),
         })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(super) fn manifest(&self) -> &Manifest {
@@ -111,14 +112,7 @@ impl Workspace {
     /// An empty place to build a stage's outputs in.
     pub(super) fn begin(&mut self, stage: Stage) -> Result<PathBuf> {
         self.require_exclusive()?;
-        // Of files that an interruption left half moved no manifest tells the whole.
-        if let (Some(prepared), None) = (&self.prepared, &self.interrupted) {
-            let none = BTreeMap::new();
-            let known = prepared.stages.get(&stage).map_or(&none, |record| &record.files);
-            for name in stage.outputs() {
-                refuse_foreign(&self.folder.join(name), name, known)?;
-            }
-        }
+        foreign::refuse(&self.folder)?;
         let building = self.folder.join(BUILDING);
         fs::create_dir_all(&building).map_err(Error::io(&building, "create the folder"))?;
         for name in stage.outputs() {
@@ -161,6 +155,10 @@ impl Workspace {
             // The next three steps may be cut short anywhere: the manifest among the built stages tells `keep` what is
             // whole, whichever of the two places a file has got to.
             self.manifest.write(&building.join(Manifest::FILE))?;
+            if let Some(prepared) = &self.prepared {
+                // Those who look for files of somebody else's know ours by it.
+                prepared.write(&building.join(REPLACED))?;
+            }
             remove(&target)?;
             for stage in &self.built {
                 for name in stage.outputs() {
@@ -239,28 +237,6 @@ fn record_files(root: &Path, name: &str, files: &mut BTreeMap<String, FileRecord
         files.insert(name.to_owned(), record);
     }
     Ok(())
-}
-
-/// Refuses what stands where a stage's output goes, and is nothing that a stage wrote; hidden files aside.
-fn refuse_foreign(path: &Path, name: &str, known: &BTreeMap<String, FileRecord>) -> Result<()> {
-    let Ok(metadata) = fs::symlink_metadata(path) else {
-        return Ok(());
-    };
-    if metadata.is_dir() {
-        for entry in fs::read_dir(path).map_err(Error::io(path, "list"))? {
-            let entry = entry.map_err(Error::io(path, "list"))?;
-            let file = entry.file_name().to_string_lossy().into_owned();
-            if !file.starts_with('.') {
-                refuse_foreign(&entry.path(), &format!("{name}/{file}"), known)?;
-            }
-        }
-        return Ok(());
-    }
-    if known.contains_key(name) {
-        return Ok(());
-    }
-    let message = "would be replaced, and was not written by `prepare`: move it away, or prepare into another folder";
-    Err(Error::prepared(path, message))
 }
 
 /// Removes a file or folder, if it is there.

@@ -68,7 +68,7 @@ pub fn write(
 ) -> Result<()> {
     let material = Material {
         run,
-        recipe: Run::recipe_of(run)?,
+        recipe: Run::trained_by(run)?,
         config: ModelConfig::read(run)?,
         reference: Run::prepared_of(run)?,
         prepared,

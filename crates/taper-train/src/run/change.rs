@@ -28,7 +28,6 @@ impl Run {
         let mut run = Self::open(folder)?;
         let changes = run.recipe.differences(recipe)?;
         if changes.is_empty() {
-            Self::follow(folder, recipe)?;
             return Ok(run);
         }
         let edited = Self::recipe_of(folder)? != run.recipe;

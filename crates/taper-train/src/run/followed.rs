@@ -4,14 +4,32 @@
 use std::path::Path;
 
 use super::Run;
+use crate::model::ModelConfig;
 use crate::{Recipe, Result, atomic, recipe};
 
 /// The recipe that the run was trained by so far, every key written out.
 const FOLLOWED: &str = ".recipe.toml";
 
 impl Run {
-    /// The recipe that the run in `folder` was trained by so far; `None` in runs of versions that did not keep it apart.
-    pub(super) fn followed(folder: &Path) -> Result<Option<Recipe>> {
+    /// The recipe that the run in `folder` was trained by so far, whatever was written into its `recipe.toml` since. Of a run
+    /// of a version that did not keep it apart, it is that one, but for the network and what it reads of a text:
+    /// `config.json` tells them.
+    ///
+    /// # Errors
+    /// If the folder is no run.
+    pub fn trained_by(folder: &Path) -> Result<Recipe> {
+        if let Some(followed) = Self::followed(folder)? {
+            return Ok(followed);
+        }
+        let mut recipe = Self::recipe_of(folder)?;
+        let config = ModelConfig::read(folder)?;
+        recipe.model = config.model;
+        (recipe.train.max_length, recipe.train.truncate) = (config.max_length, config.truncate);
+        Ok(recipe)
+    }
+
+    /// `None` in runs of versions that did not keep it apart.
+    fn followed(folder: &Path) -> Result<Option<Recipe>> {
         let path = folder.join(FOLLOWED);
         if !path.is_file() {
             return Ok(None);
@@ -20,7 +38,7 @@ impl Run {
     }
 
     /// Writes down what the run follows from here on. A `recipe.toml` that says the same stays, comments and all.
-    pub(super) fn follow(folder: &Path, recipe: &Recipe) -> Result<()> {
+    pub(crate) fn follow(folder: &Path, recipe: &Recipe) -> Result<()> {
         let toml = recipe.to_toml()?;
         if Self::followed(folder)?.as_ref() != Some(recipe) {
             atomic::write(&folder.join(FOLLOWED), toml.as_bytes())?;

@@ -13,10 +13,12 @@ use crate::inference::Inference;
 use crate::metrics::Resampling;
 use crate::recipe::Select;
 use crate::report::{self, Judgement};
-use crate::{Result, card, tensorboard};
+use crate::{Result, Run, card, tensorboard};
 
 impl Trainer<'_> {
     pub(super) fn finish(mut self) -> Result<Outcome> {
+        // A run that was whole has learned nothing since it was opened.
+        Run::follow(self.run.folder(), &self.recipe)?;
         let weights = self.run.weights_path();
         let best = self.progress.best.filter(|_| self.recipe.train.select == Select::Best);
         let best_epoch = if let Some(epoch) = best {
