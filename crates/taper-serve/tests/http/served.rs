@@ -138,9 +138,7 @@ impl Served {
         let server = Server::open(&options).unwrap();
         let (address, handle) = (server.address(), server.handle());
         let thread = Some(std::thread::spawn(move || server.run()));
-        // A connection a request: one that is kept may be closed just as the next request is sent.
-        let agent = ureq::Agent::config_builder().http_status_as_error(false);
-        let agent = agent.max_idle_connections(0).build().into();
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         Self { folder, address, handle, thread, agent }
     }
 
@@ -164,7 +162,9 @@ impl Served {
     }
 
     pub(crate) fn get(&self, path: &str) -> Reply {
-        reply(self.agent.get(format!("http://{}{path}", self.address)).call().unwrap())
+        let get = || self.agent.get(format!("http://{}{path}", self.address)).call();
+        // A connection that was kept may be closed just as the next request is sent.
+        reply(get().or_else(|_| get()).unwrap())
     }
 
     pub(crate) fn get_for(&self, path: &str, accept: &str) -> Reply {
