@@ -367,6 +367,14 @@ fn columns_and_dialects_are_detected() {
             "columns  1  | 2 label = label | 3 text = text",
         ),
         ("f.dat", "text|label\na|b\n", "`|` between fields"),
+        // What Excel writes, with more commas than semicolons.
+        (
+            "f.csv",
+            "sep=;\r\ntext;label\r\na, b, c;x\r\nd, e, f;y\r\n",
+            "columns  1 text = text | 2 label = label",
+        ),
+        ("f.csv", "sep=\t\ntext\tlabel\na\tx\n", "columns  1 text = text | 2 label = label"),
+        ("f.csv", "sep=;,label\na,x\nb,y\n", "`,` between fields"),
         (
             "g.jsonl",
             "{\"id\": 1, \"stars\": 5, \"review\": \"x\"}\n",

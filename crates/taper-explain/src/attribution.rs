@@ -89,7 +89,22 @@ pub fn adaptive_integrated_gradients(
     target: Target,
     accuracy: Accuracy,
 ) -> Result<Integrated> {
-    let integral = integrate(&Text::new(classifier, ids, target)?, accuracy)?;
+    adaptive_integrated_gradients_while(classifier, ids, target, accuracy, &|| true)
+}
+
+/// [`adaptive_integrated_gradients`] as long as `go_on`, asked before every round, says that an answer is wanted: of long
+/// texts it takes seconds.
+///
+/// # Errors
+/// As [`integrated_gradients`]; [`Error::Stopped`] once `go_on` is false.
+pub fn adaptive_integrated_gradients_while(
+    classifier: &Classifier,
+    ids: &[u32],
+    target: Target,
+    accuracy: Accuracy,
+    go_on: &dyn Fn() -> bool,
+) -> Result<Integrated> {
+    let integral = integrate(&Text::new(classifier, ids, target)?, accuracy, go_on)?;
     let (value, baseline) = (integral.value, integral.baseline);
     let attribution = Attribution { tokens: integral.parts, value, baseline };
     let size = attribution.difference().abs();

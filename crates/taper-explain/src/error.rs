@@ -46,6 +46,9 @@ pub enum Error {
         /// Its value.
         found: f64,
     },
+    /// Whoever asked wants no answer any more.
+    #[error("the explanation was given up")]
+    Stopped,
     /// Something with an entry a token does not have the tokens' number.
     #[error("{what} has {found} entries for {expected} steps")]
     Length {

@@ -14,7 +14,7 @@ mod target;
 pub use adaptive::Accuracy;
 pub use attribution::{
     Attribution, DEFAULT_STEPS, Integrated, MAX_ROWS, adaptive_integrated_gradients,
-    gradient_x_input, integrated_gradients, occlusion,
+    adaptive_integrated_gradients_while, gradient_x_input, integrated_gradients, occlusion,
 };
 pub use behaviour::{Behaviour, Counts, Tally};
 pub use error::{Error, Result};

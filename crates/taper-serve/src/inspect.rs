@@ -86,12 +86,16 @@ pub(crate) async fn inspect(
     let admitted = Arc::clone(&app.inspections).try_acquire_owned();
     let _admitted = admitted.map_err(|_| Problem::busy("as many inspections wait as may"))?;
     let loaded = served.loaded();
+    // Goes with the request: answered late, or its client gone, nobody wants the rest.
+    let wanted = Arc::new(());
+    let still = Arc::downgrade(&wanted);
     let inspected = async {
         let turn = Arc::clone(&app.inspecting).acquire_owned().await;
         // The turn ends with the work, even if nobody waits for it any more.
         let work = move || {
             let _turn = turn;
-            written(&loaded, texts, question.method.unwrap_or_default().into(), form)
+            let method = question.method.unwrap_or_default().into();
+            written(&loaded, texts, method, form, &|| still.strong_count() > 0)
         };
         tokio::task::spawn_blocking(work).await
     };
@@ -117,9 +121,11 @@ fn written(
     texts: Vec<String>,
     method: Method,
     form: Form,
+    go_on: &dyn Fn() -> bool,
 ) -> Result<String, String> {
     let subjects: Vec<Subject> = texts.into_iter().map(Subject::from).collect();
-    let found = loaded.inspector.inspect(&subjects, method).map_err(|error| error.to_string())?;
+    let found = loaded.inspector.inspect_while(&subjects, method, go_on);
+    let found = found.map_err(|error| error.to_string())?;
     match form {
         Form::Json => serde_json::to_string(&found).map_err(|error| error.to_string()),
         Form::Page => page(&found).map_err(|error| error.to_string()),

@@ -7,11 +7,13 @@ mod chunk;
 mod count;
 mod encode;
 mod error;
+mod key;
 mod normalize;
 mod spacy;
 mod tokenize;
 mod vectors;
 mod vocabulary;
+mod words;
 
 pub use align::{
     AlignOptions, Alignment, Case, Coverage, Gains, Missing, MissingWord, Reach, align, spellings,

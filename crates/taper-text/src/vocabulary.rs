@@ -1,9 +1,10 @@
 //! Counting words and numbering them, with torchtext's semantics.
 
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::words::WordMap;
 
 /// How often each word occurs. The order of counting and merging makes no difference.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,7 +110,7 @@ impl Specials {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vocabulary {
     tokens: Vec<String>,
-    ids: HashMap<String, u32>,
+    ids: WordMap,
     specials: Specials,
 }
 
@@ -176,9 +177,9 @@ impl Vocabulary {
                 "3 to 2^32 - 1".to_owned(),
             ));
         }
-        let mut ids = HashMap::with_capacity(tokens.len());
+        let mut ids = WordMap::with_capacity(tokens.len());
         for (id, token) in tokens.iter().enumerate() {
-            if let Some(first) = ids.insert(token.clone(), id as u32) {
+            if let Some(first) = ids.insert(token, id as u32) {
                 let expected = format!("each word once (it is entry {first} already)");
                 return Err(entry(id, format!("`{token}` again"), expected));
             }
@@ -188,7 +189,7 @@ impl Vocabulary {
 
     /// The tokens of a file, each once, in the order of their ids.
     pub(crate) fn of_file(tokens: Vec<String>, specials: Specials) -> Vocabulary {
-        let ids = tokens.iter().cloned().zip(0..).collect();
+        let ids = tokens.iter().zip(0..).collect();
         Vocabulary { tokens, ids, specials }
     }
 
@@ -205,7 +206,7 @@ impl Vocabulary {
 
     /// The id of a word, `None` where it is outside the vocabulary.
     pub fn id(&self, token: &str) -> Option<u32> {
-        self.ids.get(token).copied()
+        self.ids.get(token)
     }
 
     /// The id of a word, that of the unknown one where it is outside the vocabulary.

@@ -43,20 +43,28 @@ pub struct RateTrial {
     /// Every step, until the smoothed loss was four times its lowest, or no number.
     pub points: Vec<RatePoint>,
     /// The rate at which the smoothed loss fell fastest over the logarithm of the rate, on its way to the
-    /// [lowest](Self::lowest); `None` where it never fell.
+    /// [lowest](Self::lowest); `None` where it fell no further than the batches' scatter makes it fall.
     pub steepest: Option<f64>,
-    /// A tenth of the rate at which the smoothed loss was lowest; `None` where it never fell.
+    /// A tenth of the rate at which the smoothed loss was lowest; `None` as before.
     pub lowest_tenth: Option<f64>,
 }
 
 impl RateTrial {
     fn new(points: Vec<RatePoint>) -> Self {
         let mut trial = Self { points, steepest: None, lowest_tenth: None };
-        if let Some(lowest) = trial.lowest().filter(|lowest| *lowest > trial.settled()) {
+        if let Some(lowest) = trial.lowest().filter(|lowest| trial.falls_by(*lowest)) {
             trial.steepest = steepest(&trial.points[trial.settled()..=lowest], trial.width());
             trial.lowest_tenth = Some(trial.points[lowest].rate / 10.0);
         }
         trial
+    }
+
+    /// Whether the smoothed loss falls by then, and by more than twice the standard error of the mean it falls from.
+    fn falls_by(&self, lowest: usize) -> bool {
+        let (settled, points) = (self.settled(), &self.points[..=lowest]);
+        let fall =
+            points.get(settled).map_or(0.0, |first| first.smoothed - points[lowest].smoothed);
+        fall > 2.0 * scatter(points) / ((settled + 1) as f64).sqrt()
     }
 
     /// A tenth of the steps.
@@ -172,6 +180,17 @@ fn steepest(points: &[RatePoint], width: usize) -> Option<f64> {
     (fall > 0.0).then_some(rate)
 }
 
+/// The standard deviation of the losses about the line between their neighbours: what falls or rises steadily has none.
+fn scatter(points: &[RatePoint]) -> f64 {
+    let bends: Vec<f64> = points
+        .windows(3)
+        .map(|three| three[0].loss - 2.0 * three[1].loss + three[2].loss)
+        .collect();
+    let squares: f64 = bends.iter().map(|bend| bend * bend).sum();
+    // A bend is of three losses: its variance is 1 + 4 + 1 times theirs.
+    (squares / (6.0 * bends.len().max(1) as f64)).sqrt()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,6 +227,18 @@ mod tests {
         let lucky = [0.1].into_iter().chain((1..20).map(|n| 1.0 - 0.01 * f64::from(n)));
         let trial = RateTrial::new(points(&lucky.collect::<Vec<_>>()));
         assert!((trial.lowest_tenth.unwrap_or(0.0) / 1e13 - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_fall_within_the_scatter_is_none_to_go_by() {
+        let trial = |scatter: f64| {
+            let mut points = points(&[0.69, 0.69, 0.69, 0.68, 0.67, 0.9]);
+            for (number, point) in points.iter_mut().enumerate() {
+                point.loss = point.smoothed + if number % 2 == 0 { scatter } else { -scatter };
+            }
+            RateTrial::new(points).steepest
+        };
+        assert_eq!((trial(0.001), trial(0.1)), (Some(1e-2), None));
     }
 
     #[test]

@@ -73,10 +73,18 @@ pub fn prepare(
 ///
 /// # Errors
 ///
-/// A source that cannot be opened; rows that are not as they should be stand in the plan.
+/// A source that cannot be opened; an output with files that nobody prepared, or with the source itself. Rows that are
+/// not as they should be stand in the plan.
 pub fn plan(options: &PrepareOptions<'_>, rows: usize) -> Result<Plan> {
     options.recipe.check()?;
     options.check_paths()?;
+    foreign::refuse(options.output)?;
+    let plan = source_plan(options, rows)?;
+    check_apart(options.recipe, options.output, &plan)?;
+    Ok(plan)
+}
+
+fn source_plan(options: &PrepareOptions<'_>, rows: usize) -> Result<Plan> {
     match &options.dataset {
         Dataset::Path(path) => Ok(open_path(path, options.recipe)?.plan(rows)?),
         Dataset::Hub(hub, wanted) => {
@@ -92,6 +100,27 @@ pub fn plan(options: &PrepareOptions<'_>, rows: usize) -> Result<Plan> {
             rows: Vec::new(),
         }),
     }
+}
+
+/// Whether no file of the source lies where something in `folder` is to be replaced, whatever links lead there.
+fn check_apart(recipe: &Recipe, folder: &Path, plan: &Plan) -> Result<()> {
+    let outputs = Stage::ALL.iter().flat_map(|stage| stage.outputs());
+    let outputs: Vec<PathBuf> =
+        outputs.filter_map(|name| folder.join(name).canonicalize().ok()).collect();
+    let files = plan.splits.iter().flat_map(|split| &split.files);
+    for file in files.filter(|_| !outputs.is_empty()) {
+        // A member of an archive is where the archive is.
+        let real = file.ancestors().find_map(|part| part.canonicalize().ok());
+        if real.is_some_and(|real| outputs.iter().any(|output| real.starts_with(output))) {
+            let message = format!(
+                "{} lies where {} keeps what it prepares, and would be replaced; prepare into another folder",
+                file.display(),
+                folder.display()
+            );
+            return Err(Error::Dataset { dataset: recipe.data.dataset.clone(), message });
+        }
+    }
+    Ok(())
 }
 
 struct Preparation<'a> {
@@ -124,7 +153,7 @@ impl Preparation<'_> {
         let mut own_validation = false;
         if let Texts::Open(source, _) = &texts {
             let plan = source.plan(0)?;
-            self.check_apart(&plan)?;
+            check_apart(self.recipe, self.workspace.folder(), &plan)?;
             own_validation = plan.splits.iter().any(|split| split.name == "validation");
             if matches!(source, Source::Files(_)) || !plan.notes.is_empty() {
                 (self.events)(PrepareEvent::Plan(Box::new(plan)));
@@ -166,28 +195,6 @@ impl Preparation<'_> {
         }
         // Kept stages too: the recipe may ask for a split that the one before did not.
         corpus::check(self.recipe, &self.workspace.manifest().splits)
-    }
-
-    /// Whether no file of the source lies where something is to be replaced, whatever links lead there.
-    fn check_apart(&self, plan: &Plan) -> Result<()> {
-        let outputs = Stage::ALL.iter().flat_map(|stage| stage.outputs());
-        let outputs: Vec<PathBuf> = outputs
-            .filter_map(|name| self.workspace.folder().join(name).canonicalize().ok())
-            .collect();
-        let files = plan.splits.iter().flat_map(|split| &split.files);
-        for file in files.filter(|_| !outputs.is_empty()) {
-            // A member of an archive is where the archive is.
-            let real = file.ancestors().find_map(|part| part.canonicalize().ok());
-            if real.is_some_and(|real| outputs.iter().any(|output| real.starts_with(output))) {
-                let message = format!(
-                    "{} lies where {} keeps what it prepares, and would be replaced; prepare into another folder",
-                    file.display(),
-                    self.workspace.folder().display()
-                );
-                return Err(Error::Dataset { dataset: self.recipe.data.dataset.clone(), message });
-            }
-        }
-        Ok(())
     }
 
     /// Rows and groups are drawn one by one: of few of them, the share that is held out may be another than was asked for.

@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use taper_corpus::HubConfig;
-use taper_train::Recipe;
-use taper_train::prepare::{Places, PrepareEvent, PrepareOptions, prepare};
+use taper_corpus::{HubConfig, Plan};
+use taper_train::prepare::{Places, PrepareEvent, PrepareOptions, plan, prepare};
+use taper_train::{Error, Recipe};
 use tempfile::TempDir;
 
 const TABLE: &str = "text,label\na b,x\nc d,y\ne f,x\ng h,y\n";
@@ -24,23 +24,36 @@ impl Room {
         self.0.path().join(name)
     }
 
-    /// Gives the notes, or the error.
-    fn prepare(&self, dataset: &Path, set: &[&str]) -> Result<Vec<String>, String> {
+    fn with<T>(
+        &self,
+        dataset: &Path,
+        set: &[&str],
+        work: impl FnOnce(&PrepareOptions<'_>) -> Result<T, Error>,
+    ) -> Result<T, String> {
         let mut settings =
             vec![format!("data.dataset={dataset:?}"), "vectors.source=none".to_owned()];
         settings.extend(set.iter().map(ToString::to_string));
         let recipe = Recipe::parse("", "test", &settings).unwrap();
         let hub = HubConfig::new("http://nowhere.invalid", self.at("cache"));
         let places = Places { sample: "nowhere".into(), hub };
-        let (output, mut notes) = (self.at("prepared"), Vec::new());
-        let options = PrepareOptions::new(&recipe, &places, &output);
-        prepare(&options, &mut |event| {
+        let output = self.at("prepared");
+        work(&PrepareOptions::new(&recipe, &places, &output)).map_err(|error| error.to_string())
+    }
+
+    /// Gives the notes, or the error.
+    fn prepare(&self, dataset: &Path, set: &[&str]) -> Result<Vec<String>, String> {
+        let mut notes = Vec::new();
+        let mut hear = |event| {
             if let PrepareEvent::Note(note) = event {
                 notes.push(note);
             }
-        })
-        .map_err(|error| error.to_string())?;
+        };
+        self.with(dataset, set, |options| prepare(options, &mut hear))?;
         Ok(notes)
+    }
+
+    fn plan(&self, dataset: &Path) -> Result<Plan, String> {
+        self.with(dataset, &[], |options| plan(options, 5))
     }
 }
 
@@ -53,8 +66,10 @@ fn a_folder_of_somebody_elses_files_is_left_as_it_is() {
         fs::write(&mine, "precious").unwrap();
         let message = room.prepare(&room.at("train.csv"), &[]).unwrap_err();
         assert!(message.contains(name) && message.contains("move it away"), "{message}");
+        assert_eq!(room.plan(&room.at("train.csv")).unwrap_err(), message);
         assert_eq!(fs::read(&mine).unwrap(), b"precious");
         fs::remove_file(&mine).unwrap();
+        room.plan(&room.at("train.csv")).unwrap();
         room.prepare(&room.at("train.csv"), &[]).unwrap();
     }
 }
@@ -117,6 +132,7 @@ fn a_source_where_the_prepared_goes_is_refused() {
     let refused = |dataset: &Path| {
         let message = room.prepare(dataset, &["text.min_frequency=2"]).unwrap_err();
         assert!(message.contains("would be replaced"), "{message}");
+        assert_eq!(room.plan(dataset).unwrap_err(), message);
         assert!(source.join("train-00000-of-00001.parquet").exists());
     };
     refused(&source);

@@ -81,7 +81,7 @@ pub(crate) fn run(args: &LrFindArgs, data: &Path, console: &Console) -> Result<E
              between the two (`--set train.optimizer.learning_rate={steepest:.1e}`)"
         ))?,
         _ => print(
-            "after the first tenth of the steps the smoothed loss never fell, so there is no rate to advise: try others (`--from`, `--to`) \
+            "after the first tenth of the steps the smoothed loss fell no further than by chance, so there is no rate to advise: try others (`--from`, `--to`) \
              or more steps (`--steps`)",
         )?,
     }

@@ -74,17 +74,19 @@ fn a_text_is_cut_as_it_stands_where_that_is_asked_for() {
 
 #[test]
 fn a_rate_is_found_between_too_small_and_too_large() {
-    let settings = ["--set", "train.max_length=24", "--set", "model.hidden_size=6"];
+    // Of fewer steps the fall is no more than the batches' scatter.
+    let settings = ["--set", "train.max_length=24", "--set", "model.hidden_size=16"];
     let arguments = [
-        &["lr-find", "--json", "--prepared", crate::taper::prepared(), "--to", "10"],
+        &["lr-find", "--json", "--prepared", crate::taper::prepared()],
+        &["--to", "10", "--steps", "400"],
         &settings[..],
     ];
     let trial = json(&arguments.concat());
     let points = trial["points"].as_array().unwrap();
-    assert!((10..=100).contains(&points.len()), "{}", points.len());
+    assert!((40..=400).contains(&points.len()), "{}", points.len());
     let rate = |point: &serde_json::Value| point["rate"].as_f64().unwrap();
     assert!((rate(&points[0]) - 1e-5).abs() < 1e-12);
-    assert!(points.windows(2).all(|pair| rate(&pair[1]) / rate(&pair[0]) > 1.1));
+    assert!(points.windows(2).all(|pair| rate(&pair[1]) / rate(&pair[0]) > 1.03));
     let steepest = trial["steepest"].as_f64().unwrap();
     assert!((1e-5..10.0).contains(&steepest), "{steepest}");
     let smoothed = |point: &serde_json::Value| point["smoothed"].as_f64().unwrap();

@@ -6,6 +6,8 @@
 //! with index s, `1 - (1 - s^3)^32` are found: 98.6 % at 0.5, 99.96 % at 0.6; but of more than 17 texts that agree in the same
 //! bands, most pairs are not (see [`candidates`]).
 
+use std::cmp::Ordering;
+
 use rayon::prelude::*;
 
 use super::shingles::mix;
@@ -16,6 +18,9 @@ const FUNCTIONS: usize = BANDS * VALUES;
 
 /// Texts of one bucket that each of them is compared with, where there are more: so many, and time stays linear.
 const NEIGHBOURS: usize = 16;
+
+/// Texts of a higher rank, beside them.
+const HIGHER: usize = 8;
 
 /// The 96 functions `x -> a x + b` modulo 2^32, a odd: permutations of the 32-bit numbers.
 const FACTORS: [u32; FUNCTIONS] = numbers(1, 1);
@@ -55,12 +60,19 @@ pub(super) fn bands(shingles: &[u64]) -> Option<[u32; BANDS]> {
     Some(bands)
 }
 
-/// Pairs of rows that agree in a band: the smaller row first, in ascending order, each once.
-///
-/// In a bucket of more than 17 texts each is paired with 16 of it, others in every band: up to 256 pairs (2 KB) a text. Most
-/// pairs of such a bucket are missed.
-pub(super) fn candidates(rows: &[u32], bands: &[[u32; BANDS]]) -> Vec<(u32, u32)> {
-    let mut pairs = Vec::new();
+/// What is worth comparing.
+#[derive(Debug, PartialEq, Eq, Default)]
+pub(super) struct Candidates {
+    /// Pairs of rows that agree in a band: the smaller row first, in ascending order, each once.
+    pub(super) pairs: Vec<(u32, u32)>,
+    /// Rows of which some pairs are missed, in ascending order.
+    pub(super) crowded: Vec<u32>,
+}
+
+/// In a bucket of more than 17 texts each is paired with 16 of it, others in every band, and, where some are of a higher
+/// rank, with 8 of those: up to 512 pairs (4 KB) a text. Most pairs of such a bucket are missed.
+pub(super) fn candidates(rows: &[u32], bands: &[[u32; BANDS]], ranks: &[u8]) -> Candidates {
+    let (mut pairs, mut crowded) = (Vec::new(), Vec::new());
     for band in 0..BANDS {
         let mut buckets: Vec<(u32, u32)> =
             bands.iter().zip(rows).map(|(bands, row)| (bands[band], *row)).collect();
@@ -70,21 +82,54 @@ pub(super) fn candidates(rows: &[u32], bands: &[[u32; BANDS]]) -> Vec<(u32, u32)
                 let mut drawn: Vec<u32> = bucket.iter().map(|(_, row)| *row).collect();
                 let key = |row: u32| mix(u64::from(row) << 8 | band as u64);
                 drawn.sort_unstable_by_key(|row| key(*row));
-                for (index, row) in drawn.iter().enumerate() {
-                    let ring = (1..=NEIGHBOURS / 2).map(|step| drawn[(index + step) % drawn.len()]);
-                    pairs.extend(ring.map(|other| ordered(*row, other)));
-                }
+                around(&drawn, NEIGHBOURS / 2, &mut pairs);
+                upwards(&drawn, ranks, &mut pairs);
+                crowded.extend(drawn);
             } else {
-                for (index, (_, row)) in bucket.iter().enumerate() {
-                    pairs
-                        .extend(bucket[index + 1..].iter().map(|(_, other)| ordered(*row, *other)));
-                }
+                around(
+                    &bucket.iter().map(|(_, row)| *row).collect::<Vec<_>>(),
+                    bucket.len() / 2,
+                    &mut pairs,
+                );
             }
         }
+        crowded.sort_unstable();
+        crowded.dedup();
     }
     pairs.par_sort_unstable();
     pairs.dedup();
-    pairs
+    Candidates { pairs, crowded }
+}
+
+/// Pairs each row with the next ones, in a ring.
+fn around(rows: &[u32], steps: usize, pairs: &mut Vec<(u32, u32)>) {
+    for (index, row) in rows.iter().enumerate() {
+        let ring = (1..=steps).map(|step| rows[(index + step) % rows.len()]);
+        pairs.extend(ring.map(|other| ordered(*row, other)));
+    }
+}
+
+/// Pairs each row with some of a higher rank. Those are few as a rule, and seldom its neighbours in the ring.
+fn upwards(rows: &[u32], ranks: &[u8], pairs: &mut Vec<(u32, u32)>) {
+    let rank_of = |row: u32| ranks.get(row as usize).copied().unwrap_or_default();
+    let mut present: Vec<u8> = rows.iter().map(|row| rank_of(*row)).collect();
+    present.sort_unstable();
+    present.dedup();
+    for rank in present {
+        let (mut here, mut higher) = (Vec::new(), Vec::new());
+        for row in rows {
+            match rank_of(*row).cmp(&rank) {
+                Ordering::Equal => here.push(*row),
+                Ordering::Greater => higher.push(*row),
+                Ordering::Less => {}
+            }
+        }
+        for (index, row) in here.iter().enumerate() {
+            let some =
+                (0..higher.len().min(HIGHER)).map(|step| higher[(index + step) % higher.len()]);
+            pairs.extend(some.map(|other| ordered(*row, other)));
+        }
+    }
 }
 
 fn ordered(left: u32, right: u32) -> (u32, u32) {
@@ -120,7 +165,9 @@ mod tests {
     fn a_large_bucket_gives_a_linear_number_of_pairs() {
         let rows: Vec<u32> = (0..1000).collect();
         let same = vec![[7; BANDS]; rows.len()];
-        let pairs = candidates(&rows, &same);
+        let found = candidates(&rows, &same, &[]);
+        assert_eq!(found.crowded, rows);
+        let pairs = found.pairs;
         assert!(pairs.len() <= rows.len() * BANDS * NEIGHBOURS / 2, "{}", pairs.len());
         let compared =
             |row: u32| pairs.iter().filter(|pair| pair.0 == row || pair.1 == row).count();
@@ -129,6 +176,30 @@ mod tests {
         let across = |row: u32| pairs.iter().any(|pair| pair.0 == row && pair.1 >= 500);
         assert!((0..500).all(across));
         assert!(pairs.iter().all(|pair| pair.0 < pair.1));
+    }
+
+    #[test]
+    fn in_a_large_bucket_all_meet_some_of_a_higher_rank() {
+        let rows: Vec<u32> = (0..1000).collect();
+        let same = vec![[7; BANDS]; rows.len()];
+        let ranks: Vec<u8> = rows.iter().map(|row| [0, 2, 1][(row / 10).min(2) as usize]).collect();
+        let found = candidates(&rows, &same, &ranks);
+        for row in (0..10).chain(20..1000) {
+            let rank_of = |other: u32| ranks[other as usize] > ranks[row as usize];
+            let meets = |pair: &&(u32, u32)| {
+                (pair.0 == row && rank_of(pair.1)) || (pair.1 == row && rank_of(pair.0))
+            };
+            assert!(found.pairs.iter().filter(meets).count() >= HIGHER, "{row}");
+        }
+    }
+
+    #[test]
+    fn in_a_small_bucket_all_meet() {
+        for size in 2..=NEIGHBOURS + 1 {
+            let rows: Vec<u32> = (0..size as u32).collect();
+            let found = candidates(&rows, &vec![[7; BANDS]; size], &[0, 1]);
+            assert_eq!((found.pairs.len(), found.crowded.len()), (size * (size - 1) / 2, 0));
+        }
     }
 
     #[test]

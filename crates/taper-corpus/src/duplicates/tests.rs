@@ -14,9 +14,9 @@ fn find(texts: &[String], batch: usize) -> Duplicates {
         for texts in texts.chunks(batch) {
             visit(&texts.iter().map(String::as_str).collect::<Vec<_>>());
         }
-        Ok::<(), Infallible>(())
+        Ok::<_, Infallible>(())
     };
-    let found = find_duplicates(pass).unwrap();
+    let found = find_duplicates(|visit| pass(visit).map(|()| Vec::new())).unwrap();
     assert_eq!(find_identical(pass).unwrap(), found.first);
     found
 }
@@ -76,6 +76,20 @@ fn ten_thousand_texts_of_one_template_take_linear_work() {
     }
     assert!(partners.iter().all(|count| *count >= 16), "everybody has some");
     assert!(found.near.len() <= texts.len() * 256);
+    assert_eq!(found.crowded, 10_000);
+}
+
+#[test]
+fn what_thousands_of_one_template_repeat_of_a_few_is_found() {
+    let template = review(7, 100).join(" ");
+    let texts: Vec<String> = (0..3_000).map(|n| format!("{template} number {n}")).collect();
+    let ranks: Vec<u8> = (0..3_000).map(|n| if n % 300 == 0 { 2 } else { 0 }).collect();
+    let found = find_duplicates(|visit| {
+        visit(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+        Ok::<_, Infallible>(ranks.clone())
+    });
+    let repeats = found.unwrap().of_higher_rank(&ranks);
+    assert_eq!(repeats.iter().flatten().count(), 2_990);
 }
 
 #[test]
@@ -140,7 +154,7 @@ fn a_pass_that_fails_is_told_and_one_that_ends_early_does_no_harm() {
         } else {
             visit(&[&one]);
         }
-        Ok::<(), Infallible>(())
+        Ok::<_, Infallible>(Vec::new())
     });
     assert_eq!(found.unwrap().near, []);
 }

@@ -6,7 +6,7 @@
 //! row       = field (delimiter field)* end    as many fields as the first row has; see `input::frame`
 //! field     = plain | quote (any | quote quote)* quote
 //! ```
-//! Blank lines are passed over. Blanks around fields are part of them. A backslash means itself.
+//! Blank lines are passed over, and so is a first line that says `sep=;`, as Excel writes it. Blanks around fields are part of them. A backslash means itself.
 
 use std::path::Path;
 
@@ -101,7 +101,8 @@ impl CsvRows {
         limits: &Limits,
     ) -> Result<Self> {
         let quoting = dialect.quote.map(|quote| (quote, dialect.delimiter));
-        let (mut frames, mut fields) = (Frames::new(input, quoting, limits), Fields::new(dialect));
+        let mut frames = Frames::new(input, quoting, limits).without_separator_line();
+        let mut fields = Fields::new(dialect);
         let Some(frame) = frames.next()? else {
             return Err(Error::NoRows { place: Place::file(&file.path), split: None });
         };

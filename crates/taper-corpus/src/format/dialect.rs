@@ -3,7 +3,8 @@
 //! Each delimiter (`,` tab `;` `|`) is tried with the quote `"`; with `'` first, where that stands around
 //! fields and no `"` does; between tabs also without a quote, unless most fields that begin with one end
 //! with one. A dialect fits as far as the rows have as many fields as the first one (at least two) and no
-//! quote is misplaced or left open; the best fit wins, and of equal fits the earlier in these lists.
+//! quote is misplaced or left open; the best fit wins, and of equal fits the earlier in these lists. A first line such as
+//! `sep=;` says which delimiter it is.
 //!
 //! A first row is a header where none of its fields is a number, none but the first of several is empty (as
 //! pandas' `to_csv` leaves it), and one is a column that was
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 
 use super::csv::Fields;
 use super::pick::{is_usual, names_rows};
-use crate::input::{Frames, Input};
+use crate::input::{Frames, Input, named_separator};
 use crate::settings::{ColumnSettings, DialectSettings, Limits};
 
 /// How a table of lines is written.
@@ -48,7 +49,11 @@ pub(super) fn sniff(
     columns: &ColumnSettings,
     tabs_first: bool,
 ) -> Option<Look> {
-    let delimiters = told.delimiter.map_or(DELIMITERS.to_vec(), |known| vec![known as u8]);
+    let line = sample.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let named = named_separator(line.strip_suffix(b"\r").unwrap_or(line))
+        .filter(|byte| *byte == b'\t' || byte.is_ascii_punctuation());
+    let known = told.delimiter.map(|known| known as u8).or(named);
+    let delimiters = known.map_or(DELIMITERS.to_vec(), |known| vec![known]);
     let quotes = told.quote.map_or_else(
         || vec![Some(b'\''), Some(b'"'), None],
         |known| vec![known.map(|quote| quote as u8)],
@@ -68,7 +73,7 @@ pub(super) fn sniff(
         for delimiter in delimiters.into_iter().filter(|&delimiter| Some(delimiter) != quote) {
             let look = look(sample, complete, Dialect { delimiter, quote, header: false });
             let wide = look.rows.first().is_some_and(|row| row.len() > 1);
-            if !wide && told.delimiter.is_none()
+            if !wide && known.is_none()
                 || quote.is_none() && told.quote.is_none() && quoted(&look.rows)
             {
                 continue;
@@ -123,7 +128,8 @@ pub(super) fn single(
 
 fn look(sample: &[u8], complete: bool, dialect: Dialect) -> Look {
     let quoting = dialect.quote.map(|quote| (quote, dialect.delimiter));
-    let mut frames = Frames::new(Input::of(sample), quoting, &Limits::default());
+    let frames = Frames::new(Input::of(sample), quoting, &Limits::default());
+    let mut frames = frames.without_separator_line();
     let mut fields = Fields::new(dialect);
     let mut look = Look { dialect, rows: Vec::new(), fit: 0, of: 0 };
     while look.rows.len() < ROWS {

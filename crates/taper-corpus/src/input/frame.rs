@@ -60,7 +60,17 @@ pub(crate) struct Frames {
     row: Vec<u8>,
     state: State,
     problem: Option<Problem>,
+    /// Whether these are rows.
     blank_lines: bool,
+    separator_line: bool,
+}
+
+/// The delimiter that a table's first line names for Excel, if it is such a line: `sep=;`.
+pub(crate) fn named_separator(line: &[u8]) -> Option<u8> {
+    match line {
+        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator] => Some(*separator),
+        _ => None,
+    }
 }
 
 impl Frames {
@@ -74,12 +84,18 @@ impl Frames {
             state: State::FieldStart,
             problem: None,
             blank_lines: false,
+            separator_line: true,
         }
     }
 
     /// Gives empty rows too.
     pub(crate) fn with_blank_lines(self) -> Self {
         Self { blank_lines: true, ..self }
+    }
+
+    /// Passes over a first line that names the separator.
+    pub(crate) fn without_separator_line(self) -> Self {
+        Self { separator_line: false, ..self }
     }
 
     pub(crate) fn path(&self) -> &std::path::Path {
@@ -98,6 +114,9 @@ impl Frames {
             }
             if self.row.last() == Some(&b'\r') {
                 self.row.pop();
+            }
+            if !self.separator_line && line == 1 && named_separator(&self.row).is_some() {
+                continue;
             }
             if self.blank_lines || !self.row.is_empty() || self.problem.is_some() {
                 return Ok(Some(Frame { line, bytes: &self.row, problem: self.problem }));

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-pub(crate) use frame::{Frame, Frames, Problem};
+pub(crate) use frame::{Frame, Frames, Problem, named_separator};
 
 use crate::error::{Error, Place, Result};
 use crate::settings::Limits;

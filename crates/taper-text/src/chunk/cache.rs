@@ -8,10 +8,10 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Key;
+use crate::key::Key;
 
-/// Lines of a cache, a power of two: 1 MiB.
-pub(super) const LINES: usize = 1 << 14;
+/// Lines of a cache, a power of two: 2 MiB.
+pub(super) const LINES: usize = 1 << 15;
 /// Ids that are kept for a chunk at most: a quote, a word, a comma.
 const IDS: usize = 3;
 
@@ -41,10 +41,11 @@ impl Cache {
     }
 
     /// Appends the ids of a chunk, if they are known.
+    #[inline]
     pub(crate) fn append(&mut self, key: Key, ids: &mut Vec<u32>) -> bool {
         let line = &mut self.lines[place(key)];
-        if line.keys[0] != key.0 {
-            if line.keys[1] != key.0 {
+        if line.keys[0] != key.number() {
+            if line.keys[1] != key.number() {
                 return false;
             }
             line.keys.swap(0, 1);
@@ -64,17 +65,14 @@ impl Cache {
         let Some(places) = kept.ids.get_mut(..ids.len()) else { return };
         places.copy_from_slice(ids);
         let line = &mut self.lines[place(key)];
-        line.keys[1] = key.0;
+        line.keys[1] = key.number();
         line.kept[1] = kept;
     }
 }
 
 /// Any bits do: a text made to collide is cut as slowly as one never met.
-fn place(Key(key): Key) -> usize {
-    let (low, high) = (key as u64, (key >> 64) as u64);
-    let product =
-        u128::from(low ^ 0x9e37_79b9_7f4a_7c15) * u128::from(high ^ 0xd1b5_4a32_d192_ed03);
-    ((product >> 64) as usize ^ product as usize) % LINES
+fn place(key: Key) -> usize {
+    key.hash() % LINES
 }
 
 /// The caches of a tokenizer: as many as there are threads that encode at the same time.

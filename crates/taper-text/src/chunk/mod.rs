@@ -6,6 +6,8 @@ mod tests;
 
 pub(crate) use cache::{Cache, Caches};
 
+use crate::key::{Key, WIDTH, sixteen};
+
 /// What counts as white space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Space {
@@ -52,41 +54,6 @@ impl Space {
         }
         end
     }
-}
-
-/// A chunk of 1 to 15 bytes as a number: its bytes, zeros, and in the highest byte its length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Key(u128);
-
-impl Key {
-    /// Of the first `length` bytes of these; `None` for none, and for sixteen or more.
-    fn new(word: u128, length: usize) -> Option<Key> {
-        const BYTES: [u128; WIDTH] = {
-            let mut masks = [0; WIDTH];
-            let mut length = 1;
-            while length < WIDTH {
-                masks[length] = masks[length - 1] << 8 | 0xff;
-                length += 1;
-            }
-            masks
-        };
-        let bytes = BYTES.get(length).filter(|bytes| **bytes != 0)?;
-        Some(Key(word & bytes | (length as u128) << 120))
-    }
-}
-
-/// Bytes that are looked at together.
-const WIDTH: usize = 16;
-
-/// Sixteen bytes of a text, the first one lowest; zeros after its end.
-fn sixteen(text: &[u8], start: usize) -> u128 {
-    let rest = text.get(start..).unwrap_or_default();
-    if let Some(bytes) = rest.first_chunk::<WIDTH>() {
-        return u128::from_le_bytes(*bytes);
-    }
-    let mut bytes = [0; WIDTH];
-    bytes[..rest.len()].copy_from_slice(rest);
-    u128::from_le_bytes(bytes)
 }
 
 /// How many of these bytes, from the lowest on, are printable ASCII other than a space (or DEL); the next one may be white

@@ -6,7 +6,7 @@ use super::cache::LINES;
 use super::*;
 
 fn key_of(piece: &str) -> Option<Key> {
-    Key::new(sixteen(piece.as_bytes(), 0), piece.len())
+    Key::of(piece.as_bytes())
 }
 
 /// The chunks of a text, by characters.
@@ -36,16 +36,6 @@ fn white_space_is_that_of_unicode_or_of_python() {
         let separator = matches!(character, '\u{1c}'..='\u{1f}');
         let expected = if separator { 1 } else { expected };
         assert_eq!(Space::Python.width(bytes), expected, "{character:?}");
-    }
-}
-
-#[test]
-fn keys_tell_chunks_apart() {
-    assert_eq!(key_of(""), None);
-    assert_eq!(key_of("sixteen bytes it"), None);
-    assert!(key_of("fifteen letters").is_some());
-    for (one, other) in [("a", "a\0"), ("\0", "\0\0"), ("ab", "ba"), ("a", "A")] {
-        assert_ne!(key_of(one), key_of(other));
     }
 }
 

@@ -21,7 +21,7 @@ impl Tokenizer {
     /// A text that holds `<unk>` or `<pad>` literally is cut like any other: all make `<`, `unk`, `>` of it,
     /// but `whitespace` leaves it whole, and it gets the special's id, here as in Python.
     ///
-    /// A named tokenizer remembers the ids of chunks, in 1 MiB for each thread that encodes at the same time.
+    /// A named tokenizer remembers the ids of chunks, in 2 MiB for each thread that encodes at the same time.
     ///
     /// # Errors
     /// [`Error::NoVocabulary`] before it has one.
@@ -83,6 +83,10 @@ impl Tokenizer {
                     cache.keep(key, &ids[first..]);
                 }
             }
+            if at < end && single_space(bytes, end) {
+                at = end + 1;
+                continue;
+            }
             at = space.gap(bytes, end);
             if let Some(token) = cut.space_token(&text, end, at) {
                 ids.push(vocabulary.id_or_unknown(token));
@@ -90,4 +94,9 @@ impl Tokenizer {
         }
         Some(ids)
     }
+}
+
+/// Whether there is one space, and then anything of ASCII that is seen: between nearly all chunks.
+fn single_space(text: &[u8], at: usize) -> bool {
+    matches!(text.get(at..), Some([b' ', b'!'..=b'~', ..]))
 }

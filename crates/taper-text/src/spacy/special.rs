@@ -3,6 +3,7 @@
 use foldhash::HashMap;
 
 use super::Span;
+use crate::words::WordMap;
 
 /// A special case a line, its tokens apart by a space; written by `generate.py`.
 const EXCEPTIONS: &str = include_str!("exceptions.txt");
@@ -15,46 +16,70 @@ pub(super) fn exceptions() -> impl Iterator<Item = Vec<&'static str>> {
 /// The special cases by their text.
 #[derive(Debug)]
 pub(super) struct Specials {
-    /// Where each token ends, in bytes.
-    ends: HashMap<String, Vec<usize>>,
-    longest: usize,
+    numbers: FewWords,
+    texts: Vec<String>,
+    /// Where each token of each ends, in bytes.
+    ends: Vec<Vec<usize>>,
 }
 
 impl Specials {
     pub(super) fn new() -> Specials {
-        let ends: HashMap<String, Vec<usize>> = exceptions()
-            .map(|tokens| {
-                let mut end = 0;
-                let ends = tokens.iter().map(|token| {
-                    end += token.len();
-                    end
-                });
-                (tokens.concat(), ends.collect())
-            })
-            .collect();
-        let longest = ends.keys().map(String::len).max().unwrap_or(0);
-        Specials { ends, longest }
+        let texts: Vec<String> = exceptions().map(|tokens| tokens.concat()).collect();
+        let ends_of = |tokens: Vec<&str>| {
+            let ends = tokens.iter().scan(0, |end, token| {
+                *end += token.len();
+                Some(*end)
+            });
+            ends.collect()
+        };
+        let mut numbers = FewWords::default();
+        texts.iter().zip(0..).for_each(|(text, number)| numbers.insert(text, number));
+        Specials { numbers, ends: exceptions().map(ends_of).collect(), texts }
     }
 
     /// The ends of the tokens of this text, where it is a special case.
     pub(super) fn get(&self, text: &str) -> Option<&[usize]> {
-        if text.len() > self.longest {
-            return None;
-        }
-        self.ends.get(text).map(Vec::as_slice)
+        self.ends.get(self.numbers.get(text)? as usize).map(Vec::as_slice)
     }
 
     /// The texts of all special cases.
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.ends.keys().map(String::as_str)
+        self.texts.iter().map(String::as_str)
+    }
+}
+
+/// A map of few words, which is asked for many that are not among them: it mostly need not look.
+#[derive(Debug, Default)]
+struct FewWords {
+    numbers: WordMap,
+    /// By six bits each of its first and its last byte, a bit for each length.
+    lengths: Vec<u16>,
+}
+
+impl FewWords {
+    fn get(&self, word: &str) -> Option<u32> {
+        let (place, length) = Self::shape(word);
+        if self.lengths.get(place)? & length == 0 { None } else { self.numbers.get(word) }
+    }
+
+    fn insert(&mut self, word: &str, number: u32) {
+        let (place, length) = Self::shape(word);
+        self.lengths.resize(1 << 12, 0);
+        self.lengths[place] |= length;
+        self.numbers.insert(word, number);
+    }
+
+    fn shape(word: &str) -> (usize, u16) {
+        let bits = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default() & 63);
+        let bytes = word.as_bytes();
+        (bits(bytes.first()) << 6 | bits(bytes.last()), 1 << (bytes.len() % 16))
     }
 }
 
 /// The special cases as what the rules alone make of them, which a text may hold apart: `:` and `)` at the end of `good:)`.
 #[derive(Debug, Default)]
 pub(super) struct Rejoin {
-    tokens: HashMap<String, u32>,
-    longest: usize,
+    tokens: FewWords,
     /// The longest token that one of them begins with.
     longest_first: usize,
     /// From a state (0 at first) and the next token to the next state.
@@ -74,9 +99,11 @@ impl Rejoin {
             if state == 0 {
                 self.longest_first = self.longest_first.max(token.len());
             }
-            self.longest = self.longest.max(token.len());
-            let fresh = self.tokens.len() as u32;
-            let token = *self.tokens.entry(token.to_owned()).or_insert(fresh);
+            let token = self.tokens.get(token).unwrap_or_else(|| {
+                let fresh = self.tokens.numbers.len() as u32;
+                self.tokens.insert(token, fresh);
+                fresh
+            });
             let fresh = self.terminal.len() as u32;
             state = *self.next.entry((state, token)).or_insert(fresh);
             if state == fresh {
@@ -91,11 +118,9 @@ impl Rejoin {
         let mut state = Some(0);
         let mut length = 0;
         let states = spans.iter().map_while(move |span| {
-            let token = &text[span.start..span.end];
-            let known = if token.len() > self.longest { None } else { self.tokens.get(token) };
-            state = known
-                .zip(state)
-                .and_then(|(token, state)| self.next.get(&(state, *token)).copied());
+            let known = self.tokens.get(&text[span.start..span.end]);
+            state =
+                known.zip(state).and_then(|(token, state)| self.next.get(&(state, token)).copied());
             length += 1;
             state.map(|state| (state, length))
         });

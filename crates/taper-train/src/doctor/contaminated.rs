@@ -30,13 +30,15 @@ pub fn twins_in_training(prepared: &Prepared, split: &str) -> Result<Vec<Twin>> 
     let learned = manifest.split(prepared.folder(), "train")?.rows as u32;
     let judged = manifest.split(prepared.folder(), split)?.rows as u32;
     let found = find_duplicates(|visit| {
-        for split in ["train", split] {
+        let mut ranks = Vec::new();
+        for (rank, split) in [(0, "train"), (1, split)] {
             for_batches(prepared, split, &["text"], &mut |_, texts| {
+                ranks.resize(ranks.len() + texts.len(), rank);
                 visit(texts);
                 Ok(())
             })?;
         }
-        Ok::<(), Error>(())
+        Ok::<_, Error>(ranks)
     })?;
     // Of a pair of first ones, the earlier stands in train and the later in `split` alone.
     let across = found.near.iter().filter(|pair| pair.first < learned && pair.second >= learned);

@@ -26,6 +26,13 @@ pub(super) fn of(diagnosis: &Diagnosis) -> Vec<Finding> {
         );
         findings.push(finding(Severity::Warning, "label_conflict", &[], message));
     }
+    if diagnosis.crowded_texts > 0 {
+        let texts = count(diagnosis.crowded_texts, "text");
+        let message = format!(
+            "{texts} of many alike: not all were compared, and more pairs are near than counted"
+        );
+        findings.push(finding(Severity::Note, "near_crowded", &[], message));
+    }
     for split in &diagnosis.splits {
         within(split, &mut findings);
         classes(split, &diagnosis.class_names, &mut findings);

@@ -67,7 +67,9 @@ pub(super) fn read(prepared: &Prepared) -> Result<Texts> {
     let mut groups: HashMap<String, u64> = HashMap::new();
     let mut defects = vec![SplitDefects::default(); splits.len()];
     let mut first_pass = true;
+    let mut ranks = Vec::new();
     let duplicates = find_duplicates(|visit| {
+        ranks.clear();
         for (index, split) in splits.iter().enumerate() {
             let columns: &[&str] = if first_pass { &["text", label, "group"] } else { &["text"] };
             for_batches(prepared, split, columns, &mut |batch, texts| {
@@ -76,15 +78,15 @@ pub(super) fn read(prepared: &Prepared) -> Result<Texts> {
                     note_groups(prepared, batch, 1 << index, &mut groups)?;
                     count_defects(texts, normalization, &mut defects[index]);
                 }
+                ranks.resize(ranks.len() + texts.len(), rank(split));
                 visit(texts);
                 Ok(())
             })?;
         }
         first_pass = false;
-        Ok::<(), Error>(())
+        Ok::<_, Error>(ranks.clone())
     })?;
     let shared = Shared::new(prepared, &splits, &duplicates.first);
-    let ranks: Vec<u8> = (0..labels.len()).map(|row| rank(&splits[shared.split_of(row)])).collect();
     let repeats = duplicates.of_higher_rank(&ranks);
     Ok(Texts { shared, duplicates, repeats, labels, groups, defects })
 }
@@ -196,17 +198,19 @@ impl Texts {
                 identical_texts: self.conflicting_texts().len() as u64,
                 near_pairs: self.conflicting_pairs().count() as u64,
             },
+            crowded_texts: self.duplicates.crowded,
             similarities,
         }
     }
 
     /// Two rows each of texts that have more than one label.
     pub(super) fn conflicting_texts(&self) -> Vec<(usize, usize)> {
-        let mut labelled: HashMap<u32, usize> = HashMap::new();
+        let labelled = self.labelled();
         let mut found: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
         for (row, first) in self.duplicates.first.iter().enumerate() {
-            let Some(label) = self.labels[row] else { continue };
-            let earlier = *labelled.entry(*first).or_insert(row);
+            let (Some(label), Some(&earlier)) = (self.labels[row], labelled.get(first)) else {
+                continue;
+            };
             if self.labels[earlier] != Some(label) {
                 found.entry(*first).or_insert((earlier, row));
             }
@@ -214,11 +218,23 @@ impl Texts {
         found.into_values().collect()
     }
 
+    /// Two rows each of near-duplicates whose first labels differ.
     pub(super) fn conflicting_pairs(&self) -> impl Iterator<Item = (usize, usize)> {
-        let label = |row: u32| self.labels.get(row as usize).copied().flatten();
-        let pairs = self.duplicates.near.iter().filter(move |pair| {
-            label(pair.first).zip(label(pair.second)).is_some_and(|(left, right)| left != right)
+        let labelled = self.labelled();
+        let pairs = self.duplicates.near.iter().filter_map(move |pair| {
+            Some((*labelled.get(&pair.first)?, *labelled.get(&pair.second)?))
         });
-        pairs.map(|pair| (pair.first as usize, pair.second as usize))
+        pairs.filter(|(left, right)| self.labels[*left] != self.labels[*right])
+    }
+
+    /// Of each first text the first row with a label: an unlabelled split may have it earlier.
+    fn labelled(&self) -> HashMap<u32, usize> {
+        let mut rows = HashMap::new();
+        for (row, first) in self.duplicates.first.iter().enumerate() {
+            if self.labels[row].is_some() {
+                rows.entry(*first).or_insert(row);
+            }
+        }
+        rows
     }
 }

@@ -13,8 +13,8 @@ use std::path::Path;
 
 use candle_core::Device;
 use taper_explain::{
-    Accuracy, Integrated, Steps, Survival, Target, adaptive_integrated_gradients, gradient_norms,
-    gradient_x_input, occlusion,
+    Accuracy, Integrated, Steps, Survival, Target, adaptive_integrated_gradients_while,
+    gradient_norms, gradient_x_input, occlusion,
 };
 use taper_lstm::{PackedSequence, TokenBatch};
 use taper_text::Tokenizer;
@@ -86,6 +86,20 @@ impl Inspector {
     /// # Errors
     /// A model that computes NaN, a tokenizer without a vocabulary.
     pub fn inspect(&self, subjects: &[Subject], method: Method) -> Result<Inspection> {
+        self.inspect_while(subjects, method, &|| true)
+    }
+
+    /// Inspects as long as `go_on` says that an answer is wanted; it is asked before every text and, within one, before
+    /// every round of integrated gradients.
+    ///
+    /// # Errors
+    /// As [`Inspector::inspect`]; [`taper_explain::Error::Stopped`] once `go_on` is false.
+    pub fn inspect_while(
+        &self,
+        subjects: &[Subject],
+        method: Method,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Inspection> {
         let (config, lstm) = (&self.model.config, self.model.classifier.lstm().config());
         Ok(Inspection {
             format: Inspection::FORMAT,
@@ -100,7 +114,7 @@ impl Inspector {
             method,
             texts: subjects
                 .iter()
-                .map(|subject| self.text(subject, method))
+                .map(|subject| self.text(subject, method, go_on))
                 .collect::<Result<_>>()?,
         })
     }
@@ -115,7 +129,15 @@ impl Inspector {
         behaviour::split_behaviour(&self.model, &self.tokenizer, split, &encoded)
     }
 
-    fn text(&self, Subject { text, row }: &Subject, method: Method) -> Result<InspectedText> {
+    fn text(
+        &self,
+        Subject { text, row }: &Subject,
+        method: Method,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<InspectedText> {
+        if !go_on() {
+            return Err(taper_explain::Error::Stopped.into());
+        }
         let (config, classifier) = (&self.model.config, &self.model.classifier);
         let encoded = self.tokenizer.encode(text)?;
         let view = config.view();
@@ -146,7 +168,8 @@ impl Inspector {
             let [toward, away] = [toward, away].map(|class| names[class].clone());
             (probabilities, None, target, InspectedTarget { toward, away })
         };
-        let Integrated { attribution, steps, jumps } = self.attribution(ids, target, method)?;
+        let Integrated { attribution, steps, jumps } =
+            self.attribution(ids, target, method, go_on)?;
         let error = attribution.completeness_error();
         let best = largest(&probabilities) as usize;
         Ok(InspectedText {
@@ -174,12 +197,20 @@ impl Inspector {
         })
     }
 
-    fn attribution(&self, ids: &[u32], target: Target, method: Method) -> Result<Integrated> {
+    fn attribution(
+        &self,
+        ids: &[u32],
+        target: Target,
+        method: Method,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Integrated> {
         let classifier = &self.model.classifier;
         let attribution = match method {
             Method::IntegratedGradients => {
                 let accuracy = Accuracy::default();
-                return Ok(adaptive_integrated_gradients(classifier, ids, target, accuracy)?);
+                return Ok(adaptive_integrated_gradients_while(
+                    classifier, ids, target, accuracy, go_on,
+                )?);
             }
             Method::GradientXInput => gradient_x_input(classifier, ids, target)?,
             Method::Occlusion => occlusion(classifier, ids, target)?,

@@ -48,6 +48,18 @@ fn inspect(inspector: &Inspector, text: &str, method: Method) -> InspectedText {
 }
 
 #[test]
+fn what_nobody_waits_for_is_given_up() {
+    let subjects = ["a b c", "d"].map(|text| text.to_owned().into());
+    let calls = std::cell::Cell::new(0);
+    let found =
+        inspector(&["bad", "good"], None).inspect_while(&subjects, Method::GradientXInput, &|| {
+            calls.replace(calls.get() + 1) < 1
+        });
+    assert!(found.unwrap_err().to_string().contains("given up"));
+    assert_eq!(calls.get(), 2, "before each text");
+}
+
+#[test]
 fn of_two_classes_the_second_and_of_more_the_first_two() {
     let two = inspector(&["bad", "good"], None);
     let text = inspect(&two, "a b c x d", Method::default());

@@ -32,7 +32,7 @@ pub(super) fn fingerprint(drop: Option<DropLeaks>, fingerprint: Fingerprint) -> 
         None | Some(DropLeaks::Keep) => fingerprint,
         Some(DropLeaks::Identical) => fingerprint.field("drop_leaks", "identical"),
         Some(DropLeaks::Near) => {
-            fingerprint.field("drop_leaks", &format!("near {NEAR} {SHINGLE_WORDS}"))
+            fingerprint.field("drop_leaks", &format!("near {NEAR} {SHINGLE_WORDS} by rank"))
         }
     }
 }
@@ -77,11 +77,12 @@ pub(super) fn find(
         None | Some(DropLeaks::Keep) => return Ok(Leaks::default()),
         Some(DropLeaks::Identical) => Duplicates {
             first: find_identical(|visit| read(source, hold_out, &mut ranks, visit))?,
-            near: Vec::new(),
+            ..Duplicates::default()
         },
-        Some(DropLeaks::Near) => {
-            find_duplicates(|visit| read(source, hold_out, &mut ranks, visit))?
-        }
+        Some(DropLeaks::Near) => find_duplicates(|visit| {
+            read(source, hold_out, &mut ranks, visit)?;
+            Ok::<_, Error>(ranks.clone())
+        })?,
     };
     let repeats = (0..).zip(found.of_higher_rank(&ranks));
     let repeats: HashMap<u32, Repeat> =
