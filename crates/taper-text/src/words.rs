@@ -10,17 +10,20 @@ pub(crate) struct WordMap {
     short: HashMap<Key, u32>,
     /// Words that have no key.
     others: HashMap<String, u32>,
+    /// Bytes of the longest: what is longer is not read.
+    longest: usize,
 }
 
 impl WordMap {
     /// With room for so many words.
     pub(crate) fn with_capacity(words: usize) -> Self {
-        WordMap { short: HashMap::with_capacity(words), others: HashMap::new() }
+        WordMap { short: HashMap::with_capacity(words), ..Self::default() }
     }
 
     pub(crate) fn get(&self, word: &str) -> Option<u32> {
         match Key::of(word.as_bytes()) {
             Some(key) => self.short.get(&key).copied(),
+            None if word.len() > self.longest => None,
             None => self.others.get(word).copied(),
         }
     }
@@ -29,7 +32,10 @@ impl WordMap {
     pub(crate) fn insert(&mut self, word: &str, number: u32) -> Option<u32> {
         match Key::of(word.as_bytes()) {
             Some(key) => self.short.insert(key, number),
-            None => self.others.insert(word.to_owned(), number),
+            None => {
+                self.longest = self.longest.max(word.len());
+                self.others.insert(word.to_owned(), number)
+            }
         }
     }
 

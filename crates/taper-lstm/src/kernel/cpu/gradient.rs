@@ -50,7 +50,7 @@ impl<T: Real> Kernel<T> for WeightGradients<'_, T> {
         for (gates, (x, h)) in chunks.zip(operands) {
             let depth = h.len();
             self.add_biases(gates);
-            transpose(gates, self.width, &self.own, &mut left);
+            transpose::<V>(gates, self.width, &self.own, &mut left);
             lay_out(x.chunks_exact(input_size).zip(h), &groups, right.as_mut(), stride);
             let left = Rows { data: &left, stride: depth };
             for &(column, columns) in &groups {
@@ -83,19 +83,25 @@ impl<T: Real> WeightGradients<'_, T> {
     }
 }
 
-/// The columns `own` of `[depth, width]` as rows, `[own, depth]`, a block of lines at a time.
+/// The columns `own` of `[depth, width]` as rows, `[own, depth]`.
 #[inline(always)]
-fn transpose<T: Real>(from: &[T], width: usize, own: &Range<usize>, to: &mut [T]) {
+fn transpose<V: Vector>(
+    from: &[V::Number],
+    width: usize,
+    own: &Range<usize>,
+    to: &mut [V::Number],
+) {
     let depth = from.len() / width;
-    for first in (0..depth).step_by(BLOCK) {
-        let rows = BLOCK.min(depth - first);
-        for column in (0..own.len()).step_by(BLOCK) {
-            for k in first..first + rows {
-                let from = &from[k * width + own.start + column..][..BLOCK];
-                for (lane, &value) in from.iter().enumerate() {
-                    to[(column + lane) * depth + k] = value;
-                }
-            }
+    let whole = depth - depth % V::LANES;
+    for k in (0..whole).step_by(V::LANES) {
+        for column in (0..own.len()).step_by(V::LANES) {
+            let from = &from[k * width + own.start + column..];
+            V::transpose(from, width, &mut to[column * depth + k..], depth);
+        }
+    }
+    for k in whole..depth {
+        for (column, &value) in from[k * width..][own.clone()].iter().enumerate() {
+            to[column * depth + k] = value;
         }
     }
 }

@@ -29,6 +29,8 @@ mod int8;
 mod int8_sweep;
 mod math;
 mod tile;
+#[cfg(target_arch = "x86_64")]
+mod transpose;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;

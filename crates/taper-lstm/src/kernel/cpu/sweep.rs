@@ -13,7 +13,7 @@ use crate::packed::Packing;
 
 /// Rows whose inputs are multiplied at a time: enough that reading all input weights for them is cheap,
 /// few enough that their products wait in the cache.
-const CHUNK_ROWS: usize = 256;
+const CHUNK_ROWS: usize = 128;
 
 /// Everything that a slice reads and writes. Matrices are cut step by step.
 pub(super) struct Sweep<'a, T> {
@@ -231,7 +231,7 @@ mod tests {
     fn chunks_have_enough_rows_and_no_more() {
         let rows = [200, 100, 100, 10];
         let len = |steps: &[usize]| chunk_len(steps.iter().copied(), &rows);
-        assert_eq!([len(&[0, 1, 2, 3]), len(&[3, 2, 1, 0]), len(&[2, 3])], [2, 4, 2]);
+        assert_eq!([len(&[0, 1, 2, 3]), len(&[3, 2, 1, 0]), len(&[2, 3])], [1, 3, 2]);
         assert_eq!((bounds(&[3, 2]), bounds(&[1])), ((2, 3), (1, 1)));
     }
 }

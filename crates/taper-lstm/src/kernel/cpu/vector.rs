@@ -38,6 +38,16 @@ pub(crate) trait Vector: Copy {
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
 
+    /// As many rows as lanes, `stride` apart, as columns of `to`, whose rows are `to_stride` apart.
+    #[inline(always)]
+    fn transpose(from: &[Self::Number], stride: usize, to: &mut [Self::Number], to_stride: usize) {
+        for row in 0..Self::LANES {
+            for (lane, &number) in from[row * stride..][..Self::LANES].iter().enumerate() {
+                to[lane * to_stride + row] = number;
+            }
+        }
+    }
+
     /// `self`, with 0 in the lanes where it is tiny ([`Real::TINY`]). NaN stays NaN.
     #[inline(always)]
     fn flush(self) -> Self {

@@ -9,6 +9,7 @@ use std::arch::x86_64::*;
 
 use super::int8::{Int8, QUAD};
 use super::math;
+use super::transpose;
 use super::vector::{Int8Kernel, Kernel, Vector, Vector32};
 
 /// Eight lanes.
@@ -89,6 +90,18 @@ impl Vector for Avx2 {
         math::tanh(self)
     }
     #[inline(always)]
+    fn transpose(from: &[f32], stride: usize, to: &mut [f32], to_stride: usize) {
+        let mut rows = [Self::splat(0.0).0; 8];
+        for (row, from) in rows.iter_mut().zip(from.chunks(stride)) {
+            *row = Self::load(from).0;
+        }
+        // SAFETY: as in `intrinsics`.
+        let columns = unsafe { transpose::eight(rows) };
+        for (column, to) in columns.into_iter().zip(to.chunks_mut(to_stride)) {
+            Self(column).store(to);
+        }
+    }
+    #[inline(always)]
     fn store(self, to: &mut [f32]) {
         // SAFETY: as in `intrinsics`; the slice has eight elements.
         unsafe { _mm256_storeu_ps(to[..8].as_mut_ptr(), self.0) }
@@ -136,6 +149,18 @@ impl Vector for Avx512 {
     #[inline(always)]
     fn tanh(self) -> Self {
         math::tanh(self)
+    }
+    #[inline(always)]
+    fn transpose(from: &[f32], stride: usize, to: &mut [f32], to_stride: usize) {
+        let mut rows = [Self::splat(0.0).0; 16];
+        for (row, from) in rows.iter_mut().zip(from.chunks(stride)) {
+            *row = Self::load(from).0;
+        }
+        // SAFETY: as in `intrinsics`.
+        let columns = unsafe { transpose::sixteen(rows) };
+        for (column, to) in columns.into_iter().zip(to.chunks_mut(to_stride)) {
+            Self(column).store(to);
+        }
     }
     #[inline(always)]
     fn store(self, to: &mut [f32]) {
