@@ -30,13 +30,11 @@ impl WordMap {
 
     /// Gives the number that the word had before.
     pub(crate) fn insert(&mut self, word: &str, number: u32) -> Option<u32> {
-        match Key::of(word.as_bytes()) {
-            Some(key) => self.short.insert(key, number),
-            None => {
-                self.longest = self.longest.max(word.len());
-                self.others.insert(word.to_owned(), number)
-            }
+        if let Some(key) = Key::of(word.as_bytes()) {
+            return self.short.insert(key, number);
         }
+        self.longest = self.longest.max(word.len());
+        self.others.insert(word.to_owned(), number)
     }
 
     pub(crate) fn len(&self) -> usize {
