@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::resume::steps;
+use crate::killed::steps;
 use crate::taper::{checkpoints, failure, json, train, weights};
 
 #[test]

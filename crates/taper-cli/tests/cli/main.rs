@@ -9,6 +9,7 @@ mod doctor;
 mod gradients;
 mod inspect;
 mod judging;
+mod killed;
 mod lineage;
 mod multi_label;
 mod origins;
