@@ -6,7 +6,7 @@
 //! the worst ones first. What still misses it in a part too narrow for f32 to halve is a jump; gradients within it differ in
 //! size and not in direction, so they are scaled to the known difference.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::quadrature::gauss_legendre;
 
 /// Points in each interval.
@@ -81,12 +81,7 @@ impl Interval {
     }
 }
 
-/// `go_on` is asked before every round of halving.
-pub(crate) fn integrate(
-    way: &impl Way,
-    accuracy: Accuracy,
-    go_on: &dyn Fn() -> bool,
-) -> Result<Integral> {
+pub(crate) fn integrate(way: &impl Way, accuracy: Accuracy) -> Result<Integral> {
     let at: Vec<f64> = (0..=INTERVALS).map(|k| k as f64 / INTERVALS as f64).collect();
     let values = way.values(&at)?;
     let (baseline, value) = (values[0], values[INTERVALS]);
@@ -102,9 +97,6 @@ pub(crate) fn integrate(
         if halved.is_empty() || steps + 2 * POINTS * halved.len() > accuracy.steps {
             intervals.extend(halved);
             break;
-        }
-        if !go_on() {
-            return Err(Error::Stopped);
         }
         steps += 2 * POINTS * halved.len();
         let middles: Vec<f64> =
@@ -215,18 +207,8 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_rounds_that_nobody_wants() {
-        let way = Steep { place: 0.0517, width: 1e-5 };
-        let rounds = std::cell::Cell::new(0);
-        let wanted = || rounds.replace(rounds.get() + 1) < 3;
-        let found = integrate(&way, Accuracy::default(), &wanted);
-        assert!(matches!(found, Err(Error::Stopped)), "{found:?}");
-        assert_eq!(rounds.get(), 4);
-    }
-
-    #[test]
     fn gradients_are_never_turned_around() {
-        let found = integrate(&Contrary, Accuracy::default(), &|| true).unwrap();
+        let found = integrate(&Contrary, Accuracy::default()).unwrap();
         assert!(found.parts[0] <= 0.0, "{:?}", found.parts);
         assert!(found.jumps < 0.5, "{}", found.jumps);
     }
@@ -235,7 +217,7 @@ mod tests {
     fn what_is_steep_is_found_and_what_is_steeper_is_a_jump() {
         for (width, jump) in [(0.3, false), (1e-3, false), (1e-5, false), (3e-8, true)] {
             let way = Steep { place: 0.0517, width };
-            let found = integrate(&way, Accuracy::default(), &|| true).unwrap();
+            let found = integrate(&way, Accuracy::default()).unwrap();
             let of = [1.0, 3.0 * (found.value - found.baseline - 1.0)];
             let expected = [of[0], of[1], -2.0 / 3.0 * of[1]];
             for (found, expected) in found.parts.iter().zip(expected) {
@@ -245,7 +227,7 @@ mod tests {
             assert!(found.steps < 500, "{width}: {}", found.steps);
         }
         let way = Steep { place: 0.0517, width: 1e-5 };
-        let found = integrate(&way, Accuracy { tolerance: 0.005, steps: 100 }, &|| true).unwrap();
+        let found = integrate(&way, Accuracy { tolerance: 0.005, steps: 100 }).unwrap();
         assert!(found.steps <= 100);
     }
 }

@@ -92,8 +92,8 @@ pub fn adaptive_integrated_gradients(
     adaptive_integrated_gradients_while(classifier, ids, target, accuracy, &|| true)
 }
 
-/// [`adaptive_integrated_gradients`] as long as `go_on`, asked before every round, says that an answer is wanted: of long
-/// texts it takes seconds.
+/// [`adaptive_integrated_gradients`] as long as `go_on`, asked before every pass over the text, says that an answer is wanted: of
+/// long texts it takes seconds.
 ///
 /// # Errors
 /// As [`integrated_gradients`]; [`Error::Stopped`] once `go_on` is false.
@@ -104,7 +104,8 @@ pub fn adaptive_integrated_gradients_while(
     accuracy: Accuracy,
     go_on: &dyn Fn() -> bool,
 ) -> Result<Integrated> {
-    let integral = integrate(&Text::new(classifier, ids, target)?, accuracy, go_on)?;
+    let text = Text { go_on, ..Text::new(classifier, ids, target)? };
+    let integral = integrate(&text, accuracy)?;
     let (value, baseline) = (integral.value, integral.baseline);
     let attribution = Attribution { tokens: integral.parts, value, baseline };
     let size = attribution.difference().abs();
@@ -152,6 +153,8 @@ struct Text<'a> {
     target: Target,
     /// `[len, dimensions]`
     rows: Tensor,
+    /// Whether an answer is wanted still.
+    go_on: &'a dyn Fn() -> bool,
 }
 
 impl<'a> Text<'a> {
@@ -159,7 +162,11 @@ impl<'a> Text<'a> {
         // The door for empty texts.
         let batch = TokenBatch::new(&[ids])?;
         let rows = classifier.embedding().lookup(batch.ids())?;
-        Ok(Self { classifier, target, rows })
+        Ok(Self { classifier, target, rows, go_on: &|| true })
+    }
+
+    fn check(&self) -> Result<()> {
+        if (self.go_on)() { Ok(()) } else { Err(Error::Stopped) }
     }
 
     fn len(&self) -> Result<usize> {
@@ -233,6 +240,7 @@ impl Way for Text<'_> {
     fn values(&self, at: &[f64]) -> Result<Vec<f64>> {
         let mut values = Vec::with_capacity(at.len());
         for at in at.chunks(Way::at_a_time(self)) {
+            self.check()?;
             values.extend(self.evaluate(&self.scales(at.iter().copied())?)?);
         }
         Ok(values)
@@ -242,6 +250,7 @@ impl Way for Text<'_> {
         let len = self.len()?;
         let mut parts = Vec::with_capacity(at.len());
         for at in at.chunks(Way::at_a_time(self)) {
+            self.check()?;
             let Some(gradient) = self.gradients(at)? else {
                 parts.resize(parts.len() + at.len(), vec![0.0; len]);
                 continue;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor, Var};
 use taper_explain::{
     Accuracy, Attribution, Behaviour, Composition, Counts, DEFAULT_STEPS, Error, Ledger, Steps,
-    Survival, Tally, Target, adaptive_integrated_gradients, gradient_norms, gradient_x_input,
-    integrated_gradients, occlusion,
+    Survival, Tally, Target, adaptive_integrated_gradients, adaptive_integrated_gradients_while,
+    gradient_norms, gradient_x_input, integrated_gradients, occlusion,
 };
 use taper_lstm::{
     Classifier, ClassifierConfig, LstmConfig, LstmState, LstmTrace, PackedSequence, Parameters,
@@ -222,6 +222,22 @@ fn adaptive_points_agree_with_many_fixed_ones_and_are_complete() {
     let found = found.unwrap();
     assert!(found.attribution.completeness_error() < accuracy.tolerance, "{found:?}");
     assert!(found.steps <= accuracy.steps);
+}
+
+#[test]
+fn what_nobody_wants_any_more_is_given_up_between_two_passes() {
+    let (classifier, _) = model(Pooling::Last, 1);
+    let text = ids(3, 3000);
+    let asked = std::cell::Cell::new(0);
+    let found = adaptive_integrated_gradients_while(
+        &classifier,
+        &text,
+        Target::Logit(0),
+        Accuracy::default(),
+        &|| asked.replace(asked.get() + 1) < 5,
+    );
+    assert!(matches!(found, Err(Error::Stopped)), "{found:?}");
+    assert_eq!(asked.get(), 6);
 }
 
 #[test]

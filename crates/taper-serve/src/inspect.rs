@@ -86,7 +86,7 @@ pub(crate) async fn inspect(
     let admitted = Arc::clone(&app.inspections).try_acquire_owned();
     let _admitted = admitted.map_err(|_| Problem::busy("as many inspections wait as may"))?;
     let loaded = served.loaded();
-    // Goes with the request: answered late, or its client gone, nobody wants the rest.
+    // Goes with the request: answered late, nobody wants the rest.
     let wanted = Arc::new(());
     let still = Arc::downgrade(&wanted);
     let inspected = async {

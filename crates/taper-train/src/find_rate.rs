@@ -59,12 +59,17 @@ impl RateTrial {
         trial
     }
 
-    /// Whether the smoothed loss falls by then, and by more than twice the standard error of the mean it falls from.
+    /// Whether the smoothed loss falls by then, and by more than by chance: three standard errors of the mean it falls from, and as many
+    /// more as the lowest of all the means, so many of which are of different losses, may lie below.
     fn falls_by(&self, lowest: usize) -> bool {
         let (settled, points) = (self.settled(), &self.points[..=lowest]);
         let fall =
             points.get(settled).map_or(0.0, |first| first.smoothed - points[lowest].smoothed);
-        fall > 2.0 * scatter(points) / ((settled + 1) as f64).sqrt()
+        // A mean is of as many losses as came by, and never of more than these.
+        let most = (1.0 + SMOOTHING) / (1.0 - SMOOTHING);
+        let error = scatter(points) / ((settled + 1) as f64).min(most).sqrt();
+        let different = 1.0 + self.points.len() as f64 / most;
+        fall > (3.0 + (2.0 * different.ln()).sqrt()) * error
     }
 
     /// A tenth of the steps.
@@ -193,6 +198,8 @@ fn scatter(points: &[RatePoint]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use taper_lstm::Philox;
+
     use super::*;
 
     fn points(smoothed: &[f64]) -> Vec<RatePoint> {
@@ -238,7 +245,26 @@ mod tests {
             }
             RateTrial::new(points).steepest
         };
-        assert_eq!((trial(0.001), trial(0.1)), (Some(1e-2), None));
+        assert_eq!((trial(0.0001), trial(0.1)), (Some(1e-2), None));
+    }
+
+    #[test]
+    fn of_noise_alone_hardly_ever_a_rate_is_advised() {
+        let advises = |steps: u64, seed: u64| {
+            let noise = Philox::new(seed, 0, 0);
+            let mut mean = 0.0;
+            let point = |number: u64| {
+                let loss = 0.69 + 0.05 * noise.normal(number);
+                mean = SMOOTHING * mean + (1.0 - SMOOTHING) * loss;
+                let smoothed = mean / (1.0 - SMOOTHING.powi(number as i32 + 1));
+                RatePoint { rate: 1e-5 * 1.01f64.powi(number as i32), loss, smoothed }
+            };
+            RateTrial::new((0..steps).map(point).collect()).steepest.is_some()
+        };
+        for steps in [100, 1000, 5000] {
+            let advised = (1..=50).filter(|seed| advises(steps, *seed)).count();
+            assert!(advised <= 2, "{advised} of 50, {steps} steps");
+        }
     }
 
     #[test]

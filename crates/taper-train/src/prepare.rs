@@ -59,7 +59,7 @@ pub fn prepare(
         workspace: Workspace::open(options.output, begin(options.recipe))?,
         events,
     };
-    work.respect_fix()?;
+    respect_fix(options.recipe, work.workspace.prepared())?;
     work.corpus(&options.dataset)?;
     let counts = work.text()?;
     work.vectors(&options.vectors, counts)?;
@@ -73,14 +73,18 @@ pub fn prepare(
 ///
 /// # Errors
 ///
-/// A source that cannot be opened; an output with files that nobody prepared, or with the source itself. Rows that are
-/// not as they should be stand in the plan.
+/// A source that cannot be opened; an output with files that nobody prepared, or with the source itself, or without leaks of which
+/// the recipe says nothing. Rows that are not as they should be stand in the plan.
 pub fn plan(options: &PrepareOptions<'_>, rows: usize) -> Result<Plan> {
     options.recipe.check()?;
     options.check_paths()?;
     foreign::refuse(options.output)?;
+    let prepared = Manifest::read(&options.output.join(Manifest::FILE)).ok().flatten();
+    respect_fix(options.recipe, prepared.as_ref())?;
     let plan = source_plan(options, rows)?;
-    check_apart(options.recipe, options.output, &plan)?;
+    if matches!(options.dataset, Dataset::Path(_)) {
+        check_apart(options.recipe, options.output, &plan)?;
+    }
     Ok(plan)
 }
 
@@ -123,6 +127,24 @@ fn check_apart(recipe: &Recipe, folder: &Path, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
+/// Rows that were dropped come back only when the recipe says so.
+fn respect_fix(recipe: &Recipe, prepared: Option<&Manifest>) -> Result<()> {
+    let before = prepared.and_then(|manifest| manifest.recipe.data.drop_leaks);
+    let (None, Some(dropped @ (DropLeaks::Identical | DropLeaks::Near))) =
+        (recipe.data.drop_leaks, before)
+    else {
+        return Ok(());
+    };
+    let dropped = format!("{dropped:?}").to_lowercase();
+    Err(Error::RecipeConflict {
+        message: format!(
+            "the folder was prepared with `data.drop_leaks` = \"{dropped}\", as `taper doctor --fix` does, and this \
+             recipe does not say; add `--set data.drop_leaks={dropped}` to go on without the dropped texts, or \
+             `--set data.drop_leaks=keep` to take them back in"
+        ),
+    })
+}
+
 struct Preparation<'a> {
     recipe: &'a Recipe,
     workspace: Workspace,
@@ -130,24 +152,6 @@ struct Preparation<'a> {
 }
 
 impl Preparation<'_> {
-    /// Rows that were dropped come back only when the recipe says so.
-    fn respect_fix(&self) -> Result<()> {
-        let before = self.workspace.prepared().and_then(|manifest| manifest.recipe.data.drop_leaks);
-        let (None, Some(dropped @ (DropLeaks::Identical | DropLeaks::Near))) =
-            (self.recipe.data.drop_leaks, before)
-        else {
-            return Ok(());
-        };
-        let dropped = format!("{dropped:?}").to_lowercase();
-        Err(Error::RecipeConflict {
-            message: format!(
-                "the folder was prepared with `data.drop_leaks` = \"{dropped}\", as `taper doctor --fix` does, and this \
-                 recipe does not say; add `--set data.drop_leaks={dropped}` to go on without the dropped texts, or \
-                 `--set data.drop_leaks=keep` to take them back in"
-            ),
-        })
-    }
-
     fn corpus(&mut self, dataset: &Dataset) -> Result<()> {
         let texts = Texts::find(dataset, self.recipe, self.events)?;
         let mut own_validation = false;

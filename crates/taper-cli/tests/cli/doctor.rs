@@ -90,6 +90,8 @@ fn leaks_fail_strict_are_dropped_and_stay_away() {
     let fixed = json(&["doctor", prepared, "--fix", "--strict", "--json"]);
     assert_eq!((&fixed["leaking_rows"], &fixed["splits"][0]["rows"]), (&0.into(), &20.into()));
     assert!(failure(&prepare).contains("--set data.drop_leaks=near"));
+    let planned = failure(&[&prepare[..], &["--dry-run"]].concat());
+    assert!(planned.contains("--set data.drop_leaks=near"), "{planned}");
     let keep = run(&[&prepare[..], &["--set", "data.drop_leaks=near"]].concat());
     assert!(stderr(&keep).contains("corpus: up to date"), "{}", stderr(&keep));
     let back = json(&[&prepare[..], &["--set", "data.drop_leaks=keep", "--json"]].concat());

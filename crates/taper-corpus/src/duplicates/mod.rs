@@ -5,9 +5,9 @@
 //! words changed here and there, or a third of it in one piece. Candidates come from `MinHash`; each is then compared in
 //! full, so there are no false ones. Some are missed: 1.4 % of pairs just at the threshold, 0.04 % at 0.6. Of many
 //! texts that are all alike, such as those of one template, most pairs are missed: of more than 17 that agree in a band,
-//! each is compared with 16 there, and with 8 of a higher rank. [`Duplicates::crowded`] counts them.
+//! each is compared with 16 there, and with 8 of each higher rank. [`Duplicates::crowded`] counts them.
 //!
-//! Memory: about 180 bytes a text (up to 4 KB more for one among many alike), and the shingles (8 bytes a word) of those
+//! Memory: about 180 bytes a text (for one among many alike up to 6 KB of candidates more and, where they are near, up to 40 KB), and the shingles (8 bytes a word) of those
 //! texts that have a candidate. Time is linear. The outcome does not depend on the number of threads.
 //!
 //! What it does not see: near-duplicates of texts so short that one changed word changes most shingles, and of scripts
@@ -39,8 +39,8 @@ pub struct Duplicates {
     pub first: Vec<u32>,
     /// Near-duplicates among the first ones, in ascending order. A text is near to all that are identical to its partner.
     pub near: Vec<NearPair>,
-    /// First texts with near-duplicates that are among so many alike that not all of their pairs were looked at: some are
-    /// missing in `near`.
+    /// First texts with near-duplicates that are among so many alike that not all of their pairs may have been looked at: some
+    /// may be missing in `near`.
     pub crowded: u64,
 }
 
@@ -90,7 +90,7 @@ pub fn find_duplicates<E>(
 ) -> Result<Duplicates, E> {
     let mut hashes = Vec::new();
     let (mut rows, mut bands): (Vec<u32>, Vec<_>) = (Vec::new(), Vec::new());
-    let ranks = pass(&mut |texts| {
+    let mut ranks = pass(&mut |texts| {
         let sketch = |text: &&str| (identity(text), minhash::bands(&shingles::shingles(text)));
         let sketches: Vec<_> = texts.par_iter().map(sketch).collect();
         for (hash, found) in sketches {
@@ -102,6 +102,13 @@ pub fn find_duplicates<E>(
         }
     })?;
     let first = firsts(hashes);
+    // A first text stands for all that are identical: the highest of their ranks is its.
+    for (row, first) in first.iter().enumerate() {
+        if let Some(rank) = ranks.get(row).copied() {
+            let known = &mut ranks[*first as usize];
+            *known = rank.max(*known);
+        }
+    }
     let mut kept = 0;
     for index in 0..rows.len() {
         if first.get(rows[index] as usize) == Some(&rows[index]) {

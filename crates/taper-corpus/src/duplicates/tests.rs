@@ -93,6 +93,22 @@ fn what_thousands_of_one_template_repeat_of_a_few_is_found() {
 }
 
 #[test]
+fn what_thousands_repeat_of_a_few_that_others_repeat_to_the_letter_is_found() {
+    let template = review(8, 100).join(" ");
+    let learned = (0..3_000).map(|n| format!("{template} number {n}"));
+    // The judges come later, and are copies of ten.
+    let judges = (0..10).map(|n| format!("{template} number {}", 300 * n));
+    let texts: Vec<String> = learned.chain(judges).collect();
+    let ranks: Vec<u8> = (0..3_010).map(|row| if row < 3_000 { 0 } else { 2 }).collect();
+    let found = find_duplicates(|visit| {
+        visit(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+        Ok::<_, Infallible>(ranks.clone())
+    });
+    let repeats = found.unwrap().of_higher_rank(&ranks);
+    assert_eq!(repeats.iter().flatten().count(), 3_000);
+}
+
+#[test]
 fn what_a_lower_rank_repeats_of_a_higher_one() {
     let original = review(5, 200);
     let text = |edits| edited(&original, edits).join(" ");

@@ -6,7 +6,8 @@
 //! row       = field (delimiter field)* end    as many fields as the first row has; see `input::frame`
 //! field     = plain | quote (any | quote quote)* quote
 //! ```
-//! Blank lines are passed over, and so is a first line that says `sep=;`, as Excel writes it. Blanks around fields are part of them. A backslash means itself.
+//! Blank lines are passed over, and so is a first line that says `sep=;`, as Excel writes it. Blanks around fields are part
+//! of them. A backslash means itself.
 
 use std::path::Path;
 

@@ -50,8 +50,7 @@ pub(super) fn sniff(
     tabs_first: bool,
 ) -> Option<Look> {
     let line = sample.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let named = named_separator(line.strip_suffix(b"\r").unwrap_or(line))
-        .filter(|byte| *byte == b'\t' || byte.is_ascii_punctuation());
+    let named = named_separator(line.strip_suffix(b"\r").unwrap_or(line));
     let known = told.delimiter.map(|known| known as u8).or(named);
     let delimiters = known.map_or(DELIMITERS.to_vec(), |known| vec![known]);
     let quotes = told.quote.map_or_else(

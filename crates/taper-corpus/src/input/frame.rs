@@ -60,15 +60,21 @@ pub(crate) struct Frames {
     row: Vec<u8>,
     state: State,
     problem: Option<Problem>,
-    /// Whether these are rows.
+    /// Whether blank lines are rows.
     blank_lines: bool,
+    /// Whether a first line that names the separator is a row.
     separator_line: bool,
 }
 
-/// The delimiter that a table's first line names for Excel, if it is such a line: `sep=;`.
+/// The delimiter that a table's first line names for Excel, if it is such a line: `sep=;`. A tab, or punctuation other than a
+/// quote.
 pub(crate) fn named_separator(line: &[u8]) -> Option<u8> {
     match line {
-        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator] => Some(*separator),
+        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator]
+            if *separator == b'\t' || separator.is_ascii_punctuation() =>
+        {
+            Some(*separator).filter(|separator| !matches!(separator, b'"' | b'\''))
+        }
         _ => None,
     }
 }
@@ -222,4 +228,16 @@ fn scan(
         at += 1;
     }
     (state, problem, chunk.len(), false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named_separator;
+
+    #[test]
+    fn a_line_names_what_can_part_fields() {
+        let named = |line: &str| named_separator(line.as_bytes()).map(char::from);
+        assert_eq!(["sep=;", "SEP=\t", "sep=|"].map(named), [Some(';'), Some('\t'), Some('|')]);
+        assert_eq!(["sep=x", "sep=5", "sep=\"", "sep='", "sep=", "sep=;;"].map(named), [None; 6]);
+    }
 }

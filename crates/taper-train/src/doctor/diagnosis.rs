@@ -26,7 +26,7 @@ pub struct Diagnosis {
     pub pairs: Vec<Pair>,
     /// One text, two labels.
     pub conflicts: ClassConflicts,
-    /// Texts among so many alike that not all of their pairs were compared: near-duplicates are more than counted.
+    /// Texts among so many alike that not all of their pairs may have been compared: near-duplicates may be more than counted.
     pub crowded_texts: u64,
     /// Near-duplicates by Jaccard index, a twentieth of the way from the threshold to 1 each.
     pub similarities: Vec<u64>,

@@ -29,7 +29,7 @@ pub(super) fn of(diagnosis: &Diagnosis) -> Vec<Finding> {
     if diagnosis.crowded_texts > 0 {
         let texts = count(diagnosis.crowded_texts, "text");
         let message = format!(
-            "{texts} of many alike: not all were compared, and more pairs are near than counted"
+            "{texts} of many alike: not all were compared, and more pairs may be near than counted"
         );
         findings.push(finding(Severity::Note, "near_crowded", &[], message));
     }

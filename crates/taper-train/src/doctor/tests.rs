@@ -158,6 +158,38 @@ fn everything_wrong_is_found() {
 }
 
 #[test]
+fn of_copies_the_labelled_one_disagrees_and_many_alike_are_told() {
+    let ward = Ward::new();
+    let source = ward.at("copies");
+    let classes = ["neg".to_owned(), "pos".to_owned()];
+    let mut writer = CorpusWriter::create(&source, &classes, &BTreeMap::new()).unwrap();
+    let mut write = |split: &str, id: usize, text: String, label: Option<u32>| {
+        let record = Record { id: id.to_string(), text, label, labels: None, group: None };
+        writer.write(split, record).unwrap();
+    };
+    for number in 0..40 {
+        write("train", number, format!("{} number {number}", plain(7)), Some(0));
+    }
+    write("train", 40, plain(1), Some(1));
+    write("train", 41, nearly(300), Some(0));
+    // The first copy of what that is near to has no label.
+    write("test", 0, plain(300), None);
+    write("written_later", 0, plain(300), Some(1));
+    writer.finish().unwrap();
+    let output = ward.at("prepared");
+    let options = PrepareOptions {
+        recipe: &ward.recipe,
+        dataset: Dataset::Path(source),
+        vectors: VectorSource::Path(ward.at("vectors.txt")),
+        output: &output,
+    };
+    let found = examine(&prepare(&options, &mut |_: PrepareEvent| {}).unwrap(), None).unwrap();
+    assert_eq!((found.conflicts.identical_texts, found.conflicts.near_pairs), (0, 1));
+    assert_eq!(found.crowded_texts, 40);
+    assert!(kinds(&found, Severity::Note).contains(&"near_crowded"));
+}
+
+#[test]
 fn rows_with_a_twin_in_training_are_known() {
     let ward = Ward::new();
     let prepared = ward.prepare(&ward.recipe).unwrap();

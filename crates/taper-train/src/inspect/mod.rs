@@ -90,7 +90,7 @@ impl Inspector {
     }
 
     /// Inspects as long as `go_on` says that an answer is wanted; it is asked before every text and, within one, before
-    /// every round of integrated gradients.
+    /// every pass of integrated gradients over it.
     ///
     /// # Errors
     /// As [`Inspector::inspect`]; [`taper_explain::Error::Stopped`] once `go_on` is false.
