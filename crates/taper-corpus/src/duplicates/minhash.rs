@@ -61,7 +61,7 @@ pub(super) fn bands(shingles: &[u64]) -> Option<[u32; BANDS]> {
 }
 
 /// What is worth comparing.
-#[derive(Debug, PartialEq, Eq, Default)]
+#[derive(Debug)]
 pub(super) struct Candidates {
     /// Pairs of rows that agree in a band: the smaller row first, in ascending order, each once.
     pub(super) pairs: Vec<(u32, u32)>,

@@ -7,8 +7,8 @@
 //! texts that are all alike, such as those of one template, most pairs are missed: of more than 17 that agree in a band,
 //! each is compared with 16 there, and with 8 of each higher rank. [`Duplicates::crowded`] counts them.
 //!
-//! Memory: about 180 bytes a text (for one among many alike up to 6 KB of candidates more and, where they are near, up to 40 KB), and the shingles (8 bytes a word) of those
-//! texts that have a candidate. Time is linear. The outcome does not depend on the number of threads.
+//! Memory: about 180 bytes a text (for one among many alike up to 6 KB of candidates more and, where they are near, up to
+//! 40 KB), and the shingles (8 bytes a word) of those texts that have a candidate. Time is linear. The outcome does not depend on the number of threads.
 //!
 //! What it does not see: near-duplicates of texts so short that one changed word changes most shingles, and of scripts
 //! without spaces between words.
