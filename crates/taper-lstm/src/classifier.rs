@@ -93,6 +93,8 @@ pub struct TrainingOutput {
     /// them goes back through [`Self::backward`].
     pub logits: Tensor,
     tape: Tape,
+    /// What the LSTM read.
+    embedded: Tensor,
     /// What pooling read, as leaves of the logits' graph.
     output: Option<Var>,
     state: LstmState,
@@ -127,11 +129,14 @@ impl TrainingOutput {
         for (parameter, gradient) in parameters {
             store.insert(&parameter, gradient);
         }
-        let TrainingOutput { classifier, batch, mode, .. } = self;
+        let TrainingOutput { classifier, batch, mode, embedded, .. } = self;
         let layers = &classifier.lstm.layers;
         let kept = layers.drop(classifier.embedding_dropout, &input, &batch.packing, mode)?;
-        let input = classifier.token_dropout.forward_rows(&kept, &batch.ids, mode)?;
-        let embedding = classifier.embedding.row_gradient(&batch.ids, &input)?;
+        let rows = classifier.token_dropout.forward_rows(&kept, &batch.ids, mode)?;
+        let embedding = classifier.embedding.row_gradient(&batch.ids, &rows)?;
+        for tensor in [embedded, input, kept] {
+            layers.give_back(&tensor)?;
+        }
         Ok(ClassifierGradients { parameters: store, embedding })
     }
 }
@@ -252,6 +257,7 @@ impl Classifier {
         Ok(TrainingOutput {
             logits: self.head(&output, &state, mode)?,
             tape,
+            embedded: packed.data().clone(),
             output: leaf,
             state,
             classifier: self.clone(),
@@ -392,6 +398,23 @@ mod tests {
             let rows = classifier.embedding.row_gradient(batch.ids(), gradient).unwrap();
             assert_eq!(rows.rows, found.embedding.rows);
             assert_eq!(bits(&rows.values), bits(&found.embedding.values), "{pooling:?}");
+        }
+    }
+    #[test]
+    fn a_step_gives_back_what_it_took() {
+        for (pooling, dropout) in POOLINGS.into_iter().zip([0.3, 0.0].into_iter().cycle()) {
+            let parameters = Parameters::new(3);
+            let mut config = config(pooling);
+            (config.embedding_dropout, config.token_dropout) = (dropout, 0.3 - dropout);
+            let vb = parameters.var_builder(DType::F32, &Device::Cpu);
+            let classifier = Classifier::new(&config, &vb).unwrap();
+            let batch = TokenBatch::new(&[&[2, 3, 2], &[4], &[5, 1, 6, 8, 3]]).unwrap();
+            let output = classifier.forward_train(&batch, 5, 7).unwrap();
+            let context = classifier.lstm.layers.context();
+            assert!(context.lent() > 0);
+            let loss = output.logits.sqr().unwrap().sum_all().unwrap();
+            output.backward(&loss).unwrap();
+            assert_eq!(context.lent(), 0, "{pooling:?}, {dropout}");
         }
     }
 }

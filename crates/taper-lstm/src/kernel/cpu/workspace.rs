@@ -47,6 +47,11 @@ impl Context {
     pub(crate) fn waiting(&self) -> usize {
         self.f32.buffers().waiting.len() + self.f64.buffers().waiting.len()
     }
+
+    /// How many buffers are out, of all types.
+    pub(crate) fn lent(&self) -> usize {
+        self.f32.buffers().lent + self.f64.buffers().lent
+    }
 }
 
 struct Reclaim<'a>(&'a Context);
