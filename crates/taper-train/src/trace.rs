@@ -21,6 +21,8 @@ pub struct Trace {
     pub row: usize,
     /// Its name in the data set.
     pub id: String,
+    /// The split's other rows of that name: whoever named this row by it may have meant them.
+    pub same_id: Vec<usize>,
     /// The name of its class; of several labels all, with ` | ` between them.
     pub label: Option<String>,
     /// What it shares with its like.
@@ -46,7 +48,8 @@ pub struct TracedToken {
     pub id: u32,
 }
 
-/// Finds the row that `row` names as `SPLIT:ID`, or as `SPLIT:N` by its place from 0, and follows it.
+/// Finds the row that `row` names as `SPLIT:ID` (of several the first), or as `SPLIT:N` by its place from 0, and follows
+/// it.
 ///
 /// # Errors
 ///
@@ -60,7 +63,7 @@ pub fn trace(prepared: &Prepared, row: &str) -> Result<Trace> {
     })?;
     let rows = manifest.split(prepared.folder(), split)?.rows;
     let place = id.parse().ok().filter(|place: &usize| (*place as u64) < rows);
-    let place = find(prepared, split, id)?.or(place).ok_or_else(|| {
+    let place = rows_named(prepared, split, id)?.first().copied().or(place).ok_or_else(|| {
         let message = format!("no row `{id}` in split `{split}`, by id or by number below {rows}");
         Error::prepared(&corpus, message)
     })?;
@@ -69,6 +72,9 @@ pub fn trace(prepared: &Prepared, row: &str) -> Result<Trace> {
         .into_iter()
         .next()
         .ok_or_else(|| Error::prepared(&corpus, "fewer rows than were written; prepare again"))?;
+
+    let mut same_id = rows_named(prepared, split, &record.id)?;
+    same_id.retain(|&row| row != place);
 
     let origin = match manifest.origins {
         Some(_) if !manifest.moved => origin_of(&corpus, split, place as u64)?,
@@ -96,6 +102,7 @@ pub fn trace(prepared: &Prepared, row: &str) -> Result<Trace> {
         origin,
         split: split.to_owned(),
         row: place,
+        same_id,
         label: manifest.label_of(&record),
         cleaned: tokenizer.normalization().map(|rules| rules.apply(&record.text).into_owned()),
         unknown: distinct(&tokens, is_unknown),
@@ -109,18 +116,17 @@ pub fn trace(prepared: &Prepared, row: &str) -> Result<Trace> {
     })
 }
 
-/// The place of the row with this id.
-fn find(prepared: &Prepared, split: &str, id: &str) -> Result<Option<usize>> {
+/// The places of the rows with this id.
+fn rows_named(prepared: &Prepared, split: &str, id: &str) -> Result<Vec<usize>> {
     let corpus = prepared.folder().join("corpus");
-    let mut first = 0;
+    let (mut named, mut first) = (Vec::new(), 0);
     for batch in batches(&shards(&corpus, split)?, &["id"], BATCH_ROWS)? {
         let batch = batch?;
-        if let Some(place) = texts(&batch, 0, &corpus)?.iter().position(|known| *known == id) {
-            return Ok(Some(first + place));
-        }
+        let ids = texts(&batch, 0, &corpus)?;
+        named.extend((first..).zip(ids).filter(|(_, known)| *known == id).map(|(row, _)| row));
         first += batch.num_rows();
     }
-    Ok(None)
+    Ok(named)
 }
 
 /// Each word once, in order.

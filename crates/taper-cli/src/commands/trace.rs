@@ -9,6 +9,9 @@ use taper_train::{Prepared, Trace, trace};
 use crate::args::TraceArgs;
 use crate::console::harmless;
 
+/// Other rows of the same id that are named.
+const SAME_ID: usize = 10;
+
 pub(crate) fn run(args: &TraceArgs) -> Result<ExitCode> {
     let prepared = Prepared::open(&args.prepared)?;
     let traced = trace(&prepared, &args.row)?;
@@ -46,6 +49,13 @@ fn in_words(trace: &Trace) -> String {
             trace.without_vector.as_deref().map_or_else(|| "no vectors at all".to_owned(), list),
         ),
     ];
+    if !trace.same_id.is_empty() {
+        let shown = trace.same_id.iter().take(SAME_ID);
+        let rows: Vec<String> = shown.map(usize::to_string).collect();
+        let more = trace.same_id.len() - rows.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        lines.insert(2, ("same id", format!("rows {}{more}", rows.join(", "))));
+    }
     if let Some(origin) = &trace.origin {
         lines.insert(1, ("file", origin.to_string()));
     }
