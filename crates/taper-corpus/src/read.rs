@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
@@ -33,14 +34,24 @@ pub(crate) fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>>
     }
     // An Arrow schema that a writer left among the metadata says nothing that is needed, and a damaged one panics.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+    guarded(|| ParquetRecordBatchReaderBuilder::try_new_with_options(file, options))
         .map_err(|source| Error::Parquet { place: Place::file(path), source })
+}
+
+/// The library believes what a file says of its own encoding, and panics at some of it. What was at work is not to be used
+/// any more then.
+fn guarded<T, E: From<ParquetError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let problem = "the parquet library panicked: is the file damaged?";
+        Err(ParquetError::General(problem.to_owned()).into())
+    })
 }
 
 /// The batches of one file: the columns asked for, in the order asked for.
 pub(crate) struct FileBatches {
     path: PathBuf,
-    reader: ParquetRecordBatchReader,
+    /// `None` after an error.
+    reader: Option<ParquetRecordBatchReader>,
     order: Vec<usize>,
     next_row: u64,
 }
@@ -68,29 +79,33 @@ impl FileBatches {
         sorted.dedup();
         let order =
             roots.iter().filter_map(|root| sorted.iter().position(|kept| kept == root)).collect();
-        let reader = builder
-            .with_projection(mask)
-            .with_batch_size(batch_rows.max(1))
-            .build()
+        let builder = builder.with_projection(mask).with_batch_size(batch_rows.max(1));
+        let reader = guarded(|| builder.build())
             .map_err(|source| Error::Parquet { place: Place::file(path), source })?;
-        Ok(Self { path: path.to_owned(), reader, order, next_row: 0 })
+        Ok(Self { path: path.to_owned(), reader: Some(reader), order, next_row: 0 })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The next batch, and the number of its first row in the file.
+    /// The next batch, and the number of its first row in the file. An error is the last.
     pub(crate) fn next_batch(&mut self) -> Option<Result<(u64, RecordBatch)>> {
-        let first = self.next_row;
-        let batch = self.reader.next()?.and_then(|batch| batch.project(&self.order));
-        Some(match batch {
+        let (first, reader) = (self.next_row, self.reader.as_mut()?);
+        let batch = guarded(|| {
+            reader.next().map(|batch| batch.and_then(|batch| batch.project(&self.order))).transpose()
+        });
+        match batch {
             Ok(batch) => {
+                let batch = batch?;
                 self.next_row += batch.num_rows() as u64;
-                Ok((first, batch))
+                Some(Ok((first, batch)))
             }
-            Err(error) => Err(self.fault(first, error)),
-        })
+            Err(error) => {
+                self.reader = None;
+                Some(Err(self.fault(first, error)))
+            }
+        }
     }
 
     fn fault(&self, row: u64, error: ArrowError) -> Error {

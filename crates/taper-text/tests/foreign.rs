@@ -2,11 +2,11 @@
 //! what is refused by name.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use taper_text::{
     AlignOptions, Error, Missing, Normalization, Specials, TokenCounts, Tokenizer, align,
     read_vectors, spellings,
@@ -49,6 +49,52 @@ fn ids_and_tokens_are_those_of_python() {
         let together: Vec<Vec<u32>> = rows.into_iter().map(|row| row.ids).collect();
         assert_eq!(tokenizer.encode_all(&texts).unwrap(), together);
         assert_eq!((tokenizer.name(), tokenizer.normalization()), (None, None));
+    }
+}
+
+#[derive(Deserialize)]
+struct Patterns {
+    texts: Vec<String>,
+    rows: Vec<Pattern>,
+}
+
+/// What a regular expression does to every text: the pieces it cuts, and the text where `_` replaces what it finds.
+#[derive(Deserialize)]
+struct Pattern {
+    pattern: String,
+    pieces: Vec<Vec<String>>,
+    replaced: Vec<String>,
+}
+
+#[test]
+fn patterns_cut_and_replace_as_in_python() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let patterns = std::fs::read(golden("patterns.python.json")).unwrap();
+    let Patterns { texts, rows } = serde_json::from_slice(&patterns).unwrap();
+    for Pattern { pattern, pieces, replaced } in rows {
+        let regex = json!({"Regex": pattern});
+        let split = json!({"type": "Split", "pattern": regex, "behavior": "Isolated", "invert": false});
+        let replace = json!({"type": "Replace", "pattern": regex, "content": "_"});
+        // Every piece that is expected is a token, so that each stands for itself.
+        let known: BTreeSet<&String> = pieces.iter().flatten().chain(&replaced).collect();
+        let vocab: Map<String, Value> = ["[UNK]"]
+            .into_iter()
+            .chain(known.into_iter().map(String::as_str))
+            .enumerate()
+            .map(|(id, token)| (token.to_owned(), json!(id)))
+            .collect();
+        let tokens = |section: &str, step: &Value, text: &str| {
+            let mut file = json!({"model": {"type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]"}});
+            file[section] = step.clone();
+            std::fs::write(&path, file.to_string()).unwrap();
+            Tokenizer::load(&path).unwrap().tokens(text).unwrap()
+        };
+        for ((text, pieces), replaced) in texts.iter().zip(&pieces).zip(&replaced) {
+            assert_eq!(tokens("pre_tokenizer", &split, text), *pieces, "{pattern}: {text:?}");
+            let whole = tokens("normalizer", &replace, text);
+            assert_eq!(whole.concat(), *replaced, "{pattern}: {text:?}");
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! | of the file | here |
 //! | --- | --- |
 //! | ids, normalizer, pre-tokenizer, model, added tokens | as they are |
+//! | regular expressions | in other words where Oniguruma, which Python runs, reads them otherwise ([`super::pattern`]) |
 //! | post-processor (`[CLS]`, `[SEP]`) | applied, as is Python's default |
 //! | truncation, padding | not applied: a recipe says how much is read, and a batch packs or pads |
 //! | unknown token | the model's; BPE may do without |
@@ -16,6 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde_json::Value;
 use tokenizers::{Model as _, ModelWrapper};
 
+use super::pattern::reworded;
 use super::shape::{Shape, other};
 use crate::error::{Error, Result};
 use crate::vocabulary::{Specials, Vocabulary};
@@ -62,8 +64,11 @@ impl Library {
                 "one that tokenizers 0.23 reads",
             )
         };
-        let mut tokenizer = guarded(|| tokenizers::Tokenizer::from_bytes(file))
-            .map_err(|problem| unreadable(problem.to_string()))?;
+        let read = || match reworded(value) {
+            Some(reworded) => tokenizers::Tokenizer::from_bytes(reworded.to_string()),
+            None => tokenizers::Tokenizer::from_bytes(file),
+        };
+        let mut tokenizer = guarded(read).map_err(|problem| unreadable(problem.to_string()))?;
         let is_set = |section: &&str| value.get(*section).is_some_and(|set| !set.is_null());
         let ignored: Vec<_> = ["truncation", "padding"].into_iter().filter(is_set).collect();
         tokenizer.with_padding(None);

@@ -4,6 +4,7 @@ mod cut;
 mod english;
 mod library;
 mod likeness;
+mod pattern;
 mod portable;
 mod shape;
 #[cfg(test)]

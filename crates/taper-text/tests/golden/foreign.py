@@ -2,7 +2,8 @@
 
     python crates/taper-text/tests/golden/foreign.py      # with `pip install tokenizers==0.23.3`
 
-Writes foreign-*.tokenizer.json and foreign.python.json beside texts.json, on which they are trained and tried.
+Writes foreign-*.tokenizer.json and foreign.python.json beside texts.json, on which they are trained and tried; and
+patterns.python.json, the pieces into which `Split` cuts by regular expressions that other engines read otherwise.
 """
 
 import json
@@ -13,6 +14,30 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 HERE = Path(__file__).parent
 TEXTS = json.loads((HERE / "texts.json").read_text(encoding="utf-8"))
+
+
+PATTERNS = [
+    r"\w+|[^\w\s]+", r"\W+", r"\w", r"[\w-]+", r"[^\W_]+", r"[\W]", r"\b", r"\B", r"\b\w", r"^", r"$", r"^.", r".$", r"^$",
+    r"\A.|.\Z", r"(?m).+", r"(?m:.b)", r"(?-m:.+)", r"(?mi:A.)", r"[\^$]", r"\\w|\$", r"[]\w]+", r"[^]\w]+", r"[[\w]&&[^a]]+",
+    r"(?<=\w)-(?=\w)", r"(?<!\w)\p{N}", r"(?i:A\w)", r"'s|\p{L}+|[^\s\p{L}]+",
+]
+NAMES = "alnum alpha ascii blank cntrl digit graph lower print punct space upper word xdigit".split()
+PATTERNS += [f"[[:{name}:]]+" for name in NAMES] + [f"[[:^{name}:]x]+" for name in NAMES]
+ODD = [
+    "a\nb", "\n", "a\n", "\na\n\nb\n", "a\r\nb", "", "a²b ³¹¼½¾ ৴ Ⓐⓑ ⁵ Ⅻ", "na\u200cme a\u200db", "e\u0301te\u0301 été ÉTÉ",
+    "snake_case-word ‿tie", "٣٤ 12 ௧", "\u00a0x\u2003y\u2028z\u0085w\u3000v", "§±×÷€ ¿qué? «guillemets» …", "中文 テスト 한국어 ไทย",
+    "\u0378 \ue000 \U0001f600 \U0001f468\u200d\U0001f469", "\u0007bell\u009f\u00ad", "ßSS ſ K ŉ ǅ", "don't [x]^y$ \\w ab Ab",
+]
+
+
+def patterns():
+    rows = []
+    for pattern in PATTERNS:
+        split = pre_tokenizers.Split(tokenizers.Regex(pattern), "isolated")
+        pieces = [[piece for piece, _ in split.pre_tokenize_str(text)] for text in ODD]
+        replaced = normalizers.Replace(tokenizers.Regex(pattern), "_")
+        rows.append({"pattern": pattern, "pieces": pieces, "replaced": [replaced.normalize_str(text) for text in ODD]})
+    return {"tokenizers": tokenizers.__version__, "texts": ODD, "rows": rows}
 
 
 def byte_level_bpe():
@@ -87,6 +112,8 @@ def main():
         golden[name] = [{"ids": encoding.ids, "tokens": encoding.tokens} for encoding in encodings]
     text = json.dumps(golden, ensure_ascii=False, separators=(",", ":"))
     (HERE / "foreign.python.json").write_text(text + "\n", encoding="utf-8")
+    text = json.dumps(patterns(), ensure_ascii=False, separators=(",", ":"))
+    (HERE / "patterns.python.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
