@@ -85,6 +85,9 @@ pub(crate) struct DoctorArgs {
     pub(crate) prepared: PathBuf,
 
     /// Exits with 1 where a split for judging (test, validation) shares texts, or near-duplicates, with another.
+    ///
+    /// Shared are texts of the same bytes. Near-duplicates share at least half of all their runs of five words, whatever their case,
+    /// punctuation, spacing, tags, and form of accents.
     #[arg(long)]
     pub(crate) strict: bool,
 

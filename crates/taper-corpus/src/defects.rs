@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Defects {
     /// U+FFFD, which stands where a character was lost.
     pub replacements: u64,
-    /// UTF-8 that was read as Windows-1252 or Latin-1: `â€™` for `’`, `Ã©` for `é`.
+    /// Characters of UTF-8 that was read as Windows-1252 or Latin-1: `â€™` for `’`, `Ã©` for `é`, `Ð½ÐµÑ‚` for `нет`. One by itself
+    /// is told of Western letters, of punctuation and of emoji alone: `É”` may be meant.
     pub mojibake: u64,
     /// Control characters, other than tab and the ends of lines: as a rule Windows-1252 read as Latin-1, or binary data.
     pub controls: u64,
@@ -32,14 +33,17 @@ impl Defects {
         let mut defects = Self::default();
         let mut rest = text;
         while let Some(character) = rest.chars().next() {
-            let (count, length) = match character {
-                '<' => (&mut defects.tags, tag(rest)),
-                '&' => (&mut defects.entities, entity(rest)),
-                '\u{fffd}' => (&mut defects.replacements, character.len_utf8()),
-                'Â' | 'Ã' | 'â' | 'ð' => (&mut defects.mojibake, mojibake(rest)),
-                _ => (&mut defects.controls, control(character)),
+            let (count, found, length) = match character {
+                '<' => one(&mut defects.tags, tag(rest)),
+                '&' => one(&mut defects.entities, entity(rest)),
+                '\u{fffd}' => one(&mut defects.replacements, character.len_utf8()),
+                'Â'..='ô' => {
+                    let (found, length) = mojibake(rest);
+                    (&mut defects.mojibake, found, length)
+                }
+                _ => one(&mut defects.controls, control(character)),
             };
-            *count += u64::from(length > 0);
+            *count += found;
             rest = rest.get(length.max(character.len_utf8())..).unwrap_or_default();
         }
         defects
@@ -64,6 +68,11 @@ impl AddAssign for Defects {
         self.tags += other.tags;
         self.entities += other.entities;
     }
+}
+
+/// A defect of so many bytes, if any.
+fn one(count: &mut u64, length: usize) -> (&mut u64, u64, usize) {
+    (count, u64::from(length > 0), length)
 }
 
 /// The bytes of a control character that has no business in a text; 0 for any other.
@@ -112,27 +121,44 @@ fn entity(text: &str) -> usize {
     if fits { end + 2 } else { 0 }
 }
 
-/// The bytes of the garbled character that `text` begins with; 0 if that is none.
+/// The garbled characters that `text` begins with, and their bytes.
 ///
-/// One of the leads that Western text garbled this way has (`Â`, `Ã`: two bytes; `â`: three; `ð`: four), with as many
-/// characters after it as UTF-8 has bytes that continue.
-fn mojibake(text: &str) -> usize {
-    let mut characters = text.chars();
-    let follow = match characters.next() {
-        Some('Â' | 'Ã') => 1,
-        Some('â') => 2,
-        Some('ð') => 3,
-        _ => return 0,
-    };
-    let rest = characters.as_str();
-    let continuing = characters.take(follow).take_while(|character| continues(*character));
-    let (count, bytes) = continuing.fold((0, 0), |(n, b), c| (n + 1, b + c.len_utf8()));
-    if count == follow { text.len() - rest.len() + bytes } else { 0 }
+/// Several in a row are told of any script; one alone where it begins as Western text garbled this way does (`Â`, `Ã`: two
+/// bytes; `â`: three; `ð`: four), or is a byte order mark.
+fn mojibake(text: &str) -> (u64, usize) {
+    let (mut found, mut length) = (0, 0);
+    while let Some(bytes) = garbled(&text[length..]) {
+        (found, length) = (found + 1, length + bytes);
+    }
+    let alone = text.starts_with(['Â', 'Ã', 'â', 'ð']) || text.starts_with("ï»¿");
+    if found > 1 || alone { (found, length) } else { (0, 0) }
 }
 
-/// Whether Latin-1 or Windows-1252 write this character as a byte of 0x80 to 0xBF.
-fn continues(character: char) -> bool {
-    matches!(character, '\u{80}'..='\u{bf}') || "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ".contains(character)
+/// The bytes here of a character whose UTF-8 is spelled out at the start of `text`.
+fn garbled(text: &str) -> Option<usize> {
+    let mut characters = text.chars();
+    let lead = u8::try_from(u32::from(characters.next()?)).ok()?;
+    let follow = match lead {
+        0xc2..=0xdf => 1,
+        0xe0..=0xef => 2,
+        0xf0..=0xf4 => 3,
+        _ => return None,
+    };
+    let mut bytes = [lead, 0, 0, 0];
+    for byte in &mut bytes[1..=follow] {
+        *byte = continuing(characters.next()?)?;
+    }
+    std::str::from_utf8(&bytes[..=follow]).ok()?;
+    Some(text.len() - characters.as_str().len())
+}
+
+/// The byte of 0x80 to 0xBF that Latin-1 or Windows-1252 write this character as.
+fn continuing(character: char) -> Option<u8> {
+    const WINDOWS: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
+    if let '\u{80}'..='\u{bf}' = character {
+        return u8::try_from(u32::from(character)).ok();
+    }
+    (0x80..).zip(WINDOWS.chars()).find_map(|(byte, known)| (known == character).then_some(byte))
 }
 
 #[cfg(test)]
@@ -152,6 +178,10 @@ mod tests {
             ("10Â°", 1),
             ("ðŸ˜€", 1),
             ("â€œSoâ€\u{9d}", 2),
+            ("Ð¿Ñ€Ð¸Ð²ÐµÑ‚", 6),
+            ("ä¸\u{ad}æ–‡", 2),
+            ("Îº ÎºÎ±Î¹", 3),
+            ("ï»¿So", 1),
         ] {
             assert_eq!(Defects::of(garbled).damage(), count, "{garbled}");
         }
@@ -162,6 +192,7 @@ mod tests {
         for text in [
             "“Café” — naïve, coöperate, château, São Paulo, Ångström, ÉTÉ”\t\r\n",
             "âge, pâté, bâtiment, forêt; Ðið",
+            "VOILÀ… «ÉTÉ»… “café…” está»… Ø” ×½",
             "I <3 it; 1 < 2 > 0; a<b; <>; <<; R&B; AT&T; you & me; S&P;",
             "日本語 😀 العربية",
         ] {

@@ -79,11 +79,15 @@ impl Labels {
         labels.iter().try_for_each(|label| self.learn(label, &place))
     }
 
-    /// All labels are seen: classes that are whole numbers are put in the order of their size.
+    /// All labels are seen: classes that are whole numbers are put in the order of their size, and false comes before true.
     pub(crate) fn settle(&mut self) {
-        let sizes: Option<Vec<u64>> = self.names.iter().map(|name| whole_number(name)).collect();
+        let sizes = |size: fn(&str) -> Option<i128>| -> Option<Vec<i128>> {
+            self.names.iter().map(|name| size(name)).collect()
+        };
+        let sizes = sizes(signed).or_else(|| sizes(truth));
         if let Some(sizes) = sizes.filter(|_| !self.given) {
-            let mut order: Vec<(u64, String)> = sizes.into_iter().zip(self.names.clone()).collect();
+            let mut order: Vec<(i128, String)> =
+                sizes.into_iter().zip(self.names.clone()).collect();
             order.sort();
             self.names = order.into_iter().map(|(_, name)| name).collect();
             let numbers = self.names.iter().zip(0..).map(|(name, number)| (name.clone(), number));
@@ -145,7 +149,13 @@ impl Labels {
     }
 
     fn unknown(&self, label: &str, place: Place) -> Error {
-        Error::UnknownLabel { place, found: label.to_owned(), classes: self.names.clone() }
+        let is_place = |number: u64| number < self.names.len() as u64 && self.base.is_none();
+        let found = if whole_number(label).is_some_and(is_place) {
+            format!("{label} (a number, where the labels before are names)")
+        } else {
+            label.to_owned()
+        };
+        Error::UnknownLabel { place, found, classes: self.names.clone() }
     }
 }
 
@@ -160,6 +170,18 @@ fn fold(label: &str) -> String {
 fn whole_number(label: &str) -> Option<u64> {
     let digits = label.trim();
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
+/// With its sign: `-1` is below `1`.
+fn signed(label: &str) -> Option<i128> {
+    match label.trim().strip_prefix('-') {
+        Some(digits) if !digits.starts_with(' ') => whole_number(digits).map(|n| -i128::from(n)),
+        _ => whole_number(label).map(i128::from),
+    }
+}
+
+fn truth(label: &str) -> Option<i128> {
+    ["false", "true"].iter().zip(0..).find_map(|(name, n)| (fold(label) == *name).then_some(n))
 }
 
 #[cfg(test)]
@@ -191,6 +213,12 @@ mod tests {
         let labels = learned(&[], &["10", "9", "2"]).unwrap();
         assert_eq!(labels.names(), ["2", "9", "10"]);
         assert_eq!(labels.number("10", place).unwrap(), 2);
+        let labels = learned(&[], &["1", "-1", "0", "-20"]).unwrap();
+        assert_eq!(labels.names(), ["-20", "-1", "0", "1"]);
+        let labels = learned(&[], &["True", "False"]).unwrap();
+        assert_eq!(labels.names(), ["False", "True"]);
+        let message = learned(&[], &["neg", "pos"]).unwrap().number("0", place).unwrap_err();
+        assert!(message.to_string().contains("0 (a number, where the labels before are names)"));
         let labels = learned(&["art", "sport"], &["sport"]).unwrap();
         assert_eq!(labels.names(), ["art", "sport"]);
         assert_eq!(labels.number("sport", place).unwrap(), 1);

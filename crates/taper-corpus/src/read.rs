@@ -93,7 +93,10 @@ impl FileBatches {
     pub(crate) fn next_batch(&mut self) -> Option<Result<(u64, RecordBatch)>> {
         let (first, reader) = (self.next_row, self.reader.as_mut()?);
         let batch = guarded(|| {
-            reader.next().map(|batch| batch.and_then(|batch| batch.project(&self.order))).transpose()
+            reader
+                .next()
+                .map(|batch| batch.and_then(|batch| batch.project(&self.order)))
+                .transpose()
         });
         match batch {
             Ok(batch) => {

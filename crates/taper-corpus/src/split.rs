@@ -5,8 +5,8 @@
 //! order of the records, and a record keeps its side when others are added.
 //!
 //! Stratified, the records of a class are cut into blocks of `1 / fraction` as they come, and one of each
-//! block, chosen by a keyed hash, is held out: every class gives its share to within one record. That
-//! depends on the order of a class's records.
+//! block, chosen by a keyed hash, is held out: every class gives its share to within one record, and the first one of a
+//! class stays wherever a block has two. That depends on the order of a class's records.
 
 use std::collections::BTreeMap;
 
@@ -111,6 +111,10 @@ impl Chooser {
             let class = label.map_or(-1, i64::from).to_le_bytes();
             let key = [&class[..], &block.number.to_le_bytes()].concat();
             block.chosen = start + self.hold_out.draw(&key) % (block.end - start);
+            if block.chosen == 0 && block.end > 1 {
+                // The only one of its class, for all that is known.
+                block.chosen = 1;
+            }
         }
         block.seen += 1;
         block.seen - 1 == block.chosen
@@ -168,6 +172,7 @@ mod tests {
             }
             for (all, held) in counts {
                 prop_assert!((held - fraction * all).abs() <= 1.0 + 1e-9, "{held} of {all}");
+                prop_assert!(all == 0.0 || held < all || fraction > 0.999, "none of {all} stays");
             }
         }
 

@@ -55,12 +55,12 @@ fn ids_and_tokens_are_those_of_python() {
 #[derive(Deserialize)]
 struct Patterns {
     texts: Vec<String>,
-    rows: Vec<Pattern>,
+    rows: Vec<Cuts>,
 }
 
 /// What a regular expression does to every text: the pieces it cuts, and the text where `_` replaces what it finds.
 #[derive(Deserialize)]
-struct Pattern {
+struct Cuts {
     pattern: String,
     pieces: Vec<Vec<String>>,
     replaced: Vec<String>,
@@ -72,9 +72,10 @@ fn patterns_cut_and_replace_as_in_python() {
     let path = folder.path().join("tokenizer.json");
     let patterns = std::fs::read(golden("patterns.python.json")).unwrap();
     let Patterns { texts, rows } = serde_json::from_slice(&patterns).unwrap();
-    for Pattern { pattern, pieces, replaced } in rows {
+    for Cuts { pattern, pieces, replaced } in rows {
         let regex = json!({"Regex": pattern});
-        let split = json!({"type": "Split", "pattern": regex, "behavior": "Isolated", "invert": false});
+        let split =
+            json!({"type": "Split", "pattern": regex, "behavior": "Isolated", "invert": false});
         let replace = json!({"type": "Replace", "pattern": regex, "content": "_"});
         // Every piece that is expected is a token, so that each stands for itself.
         let known: BTreeSet<&String> = pieces.iter().flatten().chain(&replaced).collect();
@@ -85,7 +86,8 @@ fn patterns_cut_and_replace_as_in_python() {
             .map(|(id, token)| (token.to_owned(), json!(id)))
             .collect();
         let tokens = |section: &str, step: &Value, text: &str| {
-            let mut file = json!({"model": {"type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]"}});
+            let mut file =
+                json!({"model": {"type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]"}});
             file[section] = step.clone();
             std::fs::write(&path, file.to_string()).unwrap();
             Tokenizer::load(&path).unwrap().tokens(text).unwrap()

@@ -64,7 +64,13 @@ pub fn trace(prepared: &Prepared, row: &str) -> Result<Trace> {
     let rows = manifest.split(prepared.folder(), split)?.rows;
     let place = id.parse().ok().filter(|place: &usize| (*place as u64) < rows);
     let place = rows_named(prepared, split, id)?.first().copied().or(place).ok_or_else(|| {
-        let message = format!("no row `{id}` in split `{split}`, by id or by number below {rows}");
+        let dropped = if corpus.join("dropped.jsonl").exists() {
+            "; what was left out stands in dropped.jsonl there"
+        } else {
+            ""
+        };
+        let message =
+            format!("no row `{id}` in split `{split}`, by id or by number below {rows}{dropped}");
         Error::prepared(&corpus, message)
     })?;
     let records = prepared.records(split, &[place])?;

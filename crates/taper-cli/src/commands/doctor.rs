@@ -33,7 +33,7 @@ pub(crate) fn run(args: &DoctorArgs, data: &Path, console: &Console) -> Result<E
         serde_json::to_writer(&mut out, &diagnosis)?;
         writeln!(out)?;
     } else {
-        write!(out, "{}", in_words(&diagnosis))?;
+        write!(out, "{}", in_words(&diagnosis, args.max_length.unwrap_or(CUT)))?;
     }
     out.flush()?;
     let leaks = diagnosis.leaking_rows > 0;
@@ -76,7 +76,10 @@ fn fix(prepared: Prepared, data: &Path, console: &Console) -> Result<Prepared> {
     Ok(prepared)
 }
 
-fn in_words(diagnosis: &Diagnosis) -> String {
+/// Tokens at which the table has texts cut, where nothing else is asked for.
+const CUT: usize = 512;
+
+fn in_words(diagnosis: &Diagnosis, cut: usize) -> String {
     let mut lines = Vec::new();
     for finding in &diagnosis.findings {
         let severity = match finding.severity {
@@ -94,11 +97,12 @@ fn in_words(diagnosis: &Diagnosis) -> String {
     if diagnosis.findings.is_empty() {
         lines.push("nothing to tell".to_owned());
     }
-    format!("{}\n\n{}\n", lines.join("\n"), splits(diagnosis))
+    format!("{}\n\n{}\n", lines.join("\n"), splits(diagnosis, cut))
 }
 
-fn splits(diagnosis: &Diagnosis) -> String {
+fn splits(diagnosis: &Diagnosis, max_length: usize) -> String {
     let mut table = plain_table();
+    let cut_at = format!("cut at {max_length}");
     table.set_header([
         "split",
         "texts",
@@ -106,7 +110,7 @@ fn splits(diagnosis: &Diagnosis) -> String {
         "median",
         "95 %",
         "longest",
-        "cut at 512",
+        &cut_at,
         "in vocabulary",
         "with vector",
         "drift",
@@ -115,7 +119,8 @@ fn splits(diagnosis: &Diagnosis) -> String {
         let SplitDiagnosis { lengths, coverage, .. } = split;
         let share =
             |part: u64| format!("{:.1} %", 100.0 * part as f64 / (coverage.tokens as f64).max(1.0));
-        let cut = split.cuts.iter().find(|cut| cut.max_length == 512).map_or(0, |cut| cut.tokens);
+        let cut = split.cuts.iter().find(|cut| cut.max_length == max_length);
+        let cut = cut.map_or(0, |cut| cut.tokens);
         table.add_row([
             harmless(&split.split),
             thousands(split.rows),

@@ -12,7 +12,7 @@ use taper_train::recipe::OnError;
 use taper_train::{Prepared, Recipe, doctor, prepare};
 
 use crate::args::{PrepareArgs, RecipeChoice};
-use crate::console::{Console, lines, print, thousands};
+use crate::console::{Console, harmless, lines, print, thousands};
 use crate::environment;
 
 pub(crate) fn run(args: &PrepareArgs, data: &Path, console: &Console) -> Result<ExitCode> {
@@ -239,11 +239,11 @@ pub(crate) fn sizes(manifest: &Manifest) -> String {
             labels.push(format!("{} dropped", thousands(split.dropped)));
         }
         table.add_row([
-            name.clone(),
+            harmless(name),
             thousands(split.rows),
             thousands(split.tokens),
             thousands(split.longest),
-            labels.join(", "),
+            harmless(&labels.join(", ")),
         ]);
     }
     table.to_string()

@@ -91,13 +91,25 @@ fn every_row_is_found_on_the_line_that_its_trace_names() {
 fn rows_of_one_name_are_told_of_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let (data, prepared) = (folder.path().join("reviews.csv"), folder.path().join("prepared"));
-    let rows: String = (0..15).map(|row| format!("{},film {row},{}\n", row.min(2), row % 2)).collect();
-    fs::write(&data, format!("id,text,label\n{rows}")).unwrap();
+    let mut table = "id,text,label\n".to_owned();
+    for row in 0..15 {
+        writeln!(table, "{},film {row},{}", row.min(2), row % 2).unwrap();
+    }
+    fs::write(&data, table).unwrap();
     let prepared = prepared.to_str().unwrap();
     let dataset = data.to_str().unwrap();
     let output = run(&[
-        "prepare", "--dataset", dataset, "--prepared", prepared, "--vectors", "none", "--set",
-        "data.columns.id=id", "--set", "data.hold_out=none",
+        "prepare",
+        "--dataset",
+        dataset,
+        "--prepared",
+        prepared,
+        "--vectors",
+        "none",
+        "--set",
+        "data.columns.id=id",
+        "--set",
+        "data.hold_out=none",
     ]);
     assert!(output.status.success(), "{}", stderr(&output));
 
@@ -106,7 +118,7 @@ fn rows_of_one_name_are_told_of_each_other() {
     assert_eq!(traced("train:1")["same_id"], Value::Array(vec![]));
     assert!(!shown("train:1").contains("same id"));
     assert_eq!(traced("train:2")["row"], 2);
-    assert_eq!(traced("train:14")["same_id"], Value::from_iter(2..14));
+    assert_eq!(traced("train:14")["same_id"], (2..14).collect::<Value>());
     let line = "same id    rows 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 2 more";
     assert!(shown("train:2").lines().any(|shown| shown == line), "{}", shown("train:2"));
 }

@@ -1,7 +1,8 @@
 //! Texts that occur twice: letter by letter, or nearly so. Needs nothing but the texts.
 //!
 //! Identical is what has the same bytes. Near-duplicates share at least [`NEAR`] of their runs of [`SHINGLE_WORDS`]
-//! words (Jaccard index; case, punctuation, spacing and tags do not count): in a review of 200 words that is up to a dozen
+//! words (Jaccard index; case, punctuation, spacing, tags, and whether an accent is
+//! a character of its own do not count): in a review of 200 words that is up to a dozen
 //! words changed here and there, or a third of it in one piece. Candidates come from `MinHash`; each is then compared in
 //! full, so there are no false ones. Some are missed: 1.4 % of pairs just at the threshold, 0.04 % at 0.6. Of many
 //! texts that are all alike, such as those of one template, most pairs are missed: of more than 17 that agree in a band,

@@ -1,5 +1,9 @@
 //! A text as a set of hashed runs of words: what near-duplicates have in common.
 
+use std::borrow::Cow;
+
+use unicode_normalization_alignments::UnicodeNormalization;
+
 /// Words a shingle has; a text of fewer words is one shingle.
 pub(super) const WORDS: usize = 5;
 
@@ -8,7 +12,7 @@ const LONGEST_TAG: usize = 200;
 
 /// The distinct hashes of a text's shingles, in ascending order; none for a text without a letter or digit.
 pub(super) fn shingles(text: &str) -> Vec<u64> {
-    let words = word_hashes(text);
+    let words = word_hashes(&composed(text));
     let mut shingles: Vec<u64> = match words.len() {
         0 => Vec::new(),
         1..WORDS => vec![join(&words)],
@@ -36,6 +40,14 @@ pub(super) const fn mix(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^ (bits >> 31)
+}
+
+/// In NFC: an accent on its letter or behind it is the same.
+fn composed(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    text.nfc().map(|(character, _)| character).collect()
 }
 
 fn join(words: &[u64]) -> u64 {
@@ -109,6 +121,7 @@ mod tests {
             assert_eq!(shingles(same), plain, "{same}");
         }
         assert_eq!(shingles("É̈TÉ"), shingles("é̈té"));
+        assert_eq!(shingles("Le cafe\u{301} est bon"), shingles("le café est bon"));
         assert_ne!(shingles("A lovely filmabout two brothers and a goat"), plain);
     }
 

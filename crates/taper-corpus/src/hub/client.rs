@@ -38,7 +38,7 @@ impl<'a> Client<'a> {
             config.base().parse().map_err(|_| wrong("the endpoint is not an address"))?;
         let bearer = |token: &String| -> Result<HeaderValue> {
             let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
-                wrong("the token holds a line break or another character it cannot")
+                wrong("the token holds a line break or another character that it cannot")
             })?;
             value.set_sensitive(true);
             Ok(value)

@@ -81,10 +81,11 @@ fn without_hash(name: &str) -> String {
 /// The files of each split in order, splits in the order of use.
 ///
 /// # Errors
-/// A set of shards that is not whole, told as of `repository`.
+/// A set of shards that is not whole though it is to be (`whole`), told as of `repository`.
 pub(super) fn in_order(
     repository: &str,
     files: BTreeMap<String, Vec<String>>,
+    whole: bool,
 ) -> Result<Vec<(String, Vec<String>)>> {
     let mut splits: Vec<(String, Vec<String>)> = files.into_iter().collect();
     splits.sort_by(|a, b| (split_rank(&a.0), &a.0).cmp(&(split_rank(&b.0), &b.0)));
@@ -95,7 +96,7 @@ pub(super) fn in_order(
             parse_shard_name(&name).map(|(_, index, count)| (index, count, PathBuf::from(path)))
         };
         let shards: Vec<_> = files.iter().filter_map(shard).collect();
-        if shards.len() == files.len() {
+        if whole && shards.len() == files.len() {
             complete(Path::new(repository), split, shards)?;
         }
     }
@@ -131,14 +132,16 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_shard_is_told() {
-        let files = |names: &[&str]| {
+    fn a_missing_shard_is_told_of_a_whole_set() {
+        let ordered = |names: &[&str], whole| {
             let names = names.iter().map(|&name| name.to_owned()).collect();
-            in_order("a/b", BTreeMap::from([("train".to_owned(), names)]))
+            in_order("a/b", BTreeMap::from([("train".to_owned(), names)]), whole)
         };
+        let files = |names| ordered(names, true);
         let two =
             ["d/train-00001-of-00002-0123456789abcdef.parquet", "d/train-00000-of-00002-0.parquet"];
         assert!(files(&two[..1]).unwrap_err().to_string().contains("a/b: train-00000-of-00002"));
+        assert_eq!(ordered(&two[..1], false).unwrap()[0].1, &two[..1]);
         let two = ["d/train-00001-of-00002.parquet", "d/train-00000-of-00002.parquet"];
         assert_eq!(files(&two).unwrap()[0].1, [two[1], two[0]]);
     }

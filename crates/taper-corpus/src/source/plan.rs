@@ -105,7 +105,7 @@ fn of_files(files: &FileSource, rows: usize) -> Result<Plan> {
         splits: files.splits.iter().map(split).collect(),
         columns: columns(files)?,
         classes: if given.is_empty() {
-            "the labels of the first split, in the order of first use; whole numbers in that of size"
+            "the labels of the first split, in the order of first use; whole numbers in that of size, false before true"
                 .to_owned()
         } else {
             given.join(", ")

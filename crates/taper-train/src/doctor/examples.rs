@@ -1,38 +1,104 @@
-//! Some rows beside each finding on duplicates, by the names that `taper trace` takes.
+//! Some rows beside each finding on rows, by the names that `taper trace` takes.
 
 use std::collections::HashMap;
+
+use arrow::array::AsArray;
 
 use super::diagnosis::{Diagnosis, Example};
 use super::texts::{Texts, for_batches};
 use crate::{Prepared, Result};
 
 /// Rows named beside a finding.
-const EXAMPLES: usize = 5;
+pub(super) const EXAMPLES: usize = 5;
+
+/// A row and, where the finding is on likeness, the one that it is like.
+type Named = (usize, Option<usize>);
 
 impl Texts {
-    /// Names some rows of the findings that are about duplicates.
+    /// Names some rows of the findings that are about rows.
     pub(super) fn add_examples(
         &self,
         prepared: &Prepared,
         diagnosis: &mut Diagnosis,
     ) -> Result<()> {
-        let mut rows: Vec<(usize, usize, usize)> = Vec::new();
+        let mut rows: Vec<(usize, Named)> = Vec::new();
         for (index, finding) in diagnosis.findings.iter().enumerate() {
-            let pairs = self.examples_of(finding.kind, &finding.splits);
-            rows.extend(pairs.into_iter().map(|(row, like)| (index, row, like)));
+            let named = match finding.kind {
+                "group_across" => self.of_one_group(prepared, &self.numbers(&finding.splits))?,
+                "empty" => self.short(prepared, &self.numbers(&finding.splits))?,
+                "encoding" => self.alone(&finding.splits, true),
+                "markup" => self.alone(&finding.splits, false),
+                kind => {
+                    let pairs = self.alike(kind, &finding.splits).into_iter();
+                    pairs.map(|(row, like)| (row, Some(like))).collect()
+                }
+            };
+            rows.extend(named.into_iter().map(|named| (index, named)));
         }
-        let wanted: Vec<usize> = rows.iter().flat_map(|(_, row, like)| [*row, *like]).collect();
+        let wanted: Vec<usize> =
+            rows.iter().flat_map(|(_, (row, like))| [Some(*row), *like]).flatten().collect();
         let names = self.names(prepared, &wanted)?;
-        for (index, row, like) in rows {
-            if let (Some(row), Some(like)) = (names.get(&row), names.get(&like)) {
-                let example = Example { row: row.clone(), like: Some(like.clone()) };
-                diagnosis.findings[index].examples.push(example);
+        for (index, (row, like)) in rows {
+            if let Some(row) = names.get(&row).cloned() {
+                let like = like.and_then(|like| names.get(&like).cloned());
+                diagnosis.findings[index].examples.push(Example { row, like });
             }
         }
         Ok(())
     }
 
-    fn examples_of(&self, kind: &str, splits: &[String]) -> Vec<(usize, usize)> {
+    /// The places of some splits.
+    fn numbers(&self, splits: &[String]) -> Vec<usize> {
+        let place = |split| self.shared.splits.iter().position(|known| known == split);
+        splits.iter().filter_map(place).collect()
+    }
+
+    fn alone(&self, splits: &[String], damaged: bool) -> Vec<Named> {
+        let rows = self.numbers(splits).into_iter().flat_map(|split| self.flawed(split, damaged));
+        rows.map(|row| (*row, None)).collect()
+    }
+
+    /// Texts of no token, or of one.
+    fn short(&self, prepared: &Prepared, splits: &[usize]) -> Result<Vec<Named>> {
+        let mut named = Vec::new();
+        for &split in splits {
+            let encoded = prepared.encoded(&self.shared.splits[split])?;
+            let short = encoded.lengths().enumerate().filter(|(_, length)| *length < 2);
+            let first = self.shared.offsets[split];
+            named.extend(short.take(EXAMPLES).map(|(place, _)| (first + place, None)));
+        }
+        Ok(named)
+    }
+
+    /// Of some groups that both splits have, the first row in each.
+    fn of_one_group(&self, prepared: &Prepared, splits: &[usize]) -> Result<Vec<Named>> {
+        let groups = self.common_groups(splits);
+        let mut rows: Vec<Vec<usize>> = vec![Vec::new(); groups.len()];
+        for (number, &split) in splits.iter().enumerate() {
+            let mut row = self.shared.offsets[split];
+            for_batches(
+                prepared,
+                &self.shared.splits[split],
+                &["id", "group"],
+                &mut |batch, _| {
+                    let found = batch.column(1).as_string_opt::<i32>();
+                    for group in found.into_iter().flatten() {
+                        let place = group.and_then(|group| groups.binary_search(&group).ok());
+                        if let Some(rows) = place.map(|place| &mut rows[place])
+                            && rows.len() == number
+                        {
+                            rows.push(row);
+                        }
+                        row += 1;
+                    }
+                    Ok(())
+                },
+            )?;
+        }
+        Ok(rows.iter().filter_map(|rows| Some((*rows.first()?, rows.get(1).copied()))).collect())
+    }
+
+    fn alike(&self, kind: &str, splits: &[String]) -> Vec<(usize, usize)> {
         let within = |row: usize| splits.contains(&self.shared.splits[self.shared.split_of(row)]);
         let leaks = |identical: bool| -> Vec<(usize, usize)> {
             let repeats = self.repeats.iter().enumerate();

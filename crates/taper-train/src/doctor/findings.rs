@@ -112,6 +112,12 @@ fn within(split: &SplitDiagnosis, findings: &mut Vec<Finding>) {
 }
 
 fn classes(split: &SplitDiagnosis, names: &[String], findings: &mut Vec<Finding>) {
+    let absent = names.iter().zip(&split.labels).filter(|(_, rows)| **rows == 0);
+    let absent: Vec<&str> = absent.map(|(name, _)| name.as_str()).collect();
+    if split.split == "train" && !absent.is_empty() {
+        let message = format!("train: no text of the class {}", absent.join(", "));
+        findings.push(finding(Severity::Warning, "absent_class", &["train"], message));
+    }
     let sizes = split.labels.iter().copied();
     let (Some(most), Some(least)) = (sizes.clone().max(), sizes.min()) else { return };
     if most > 0 && most >= IMBALANCE * least {
@@ -202,6 +208,19 @@ mod tests {
         );
         assert!(message([0, 5]).is_some());
         assert!(message([10, 19]).is_none() && message([0, 0]).is_none());
+    }
+
+    #[test]
+    fn a_class_that_training_lacks_is_told() {
+        let names = ["neg", "pos"].map(str::to_owned);
+        for (name, kinds) in
+            [("train", &["absent_class", "class_balance"][..]), ("test", &["class_balance"])]
+        {
+            let mut findings = Vec::new();
+            let split = SplitDiagnosis { split: name.to_owned(), ..split(0.0, 0.0, [7, 0]) };
+            classes(&split, &names, &mut findings);
+            assert_eq!(findings.iter().map(|finding| finding.kind).collect::<Vec<_>>(), kinds);
+        }
     }
 
     #[test]

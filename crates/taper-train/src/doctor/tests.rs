@@ -139,6 +139,19 @@ fn everything_wrong_is_found() {
     {
         assert!(warnings.contains(&kind), "{kind}: {warnings:?}");
     }
+    let examples = |kind: &str| {
+        let finding = found.findings.iter().find(|finding| finding.kind == kind).unwrap();
+        let text = |row: &String| trace(&prepared, row).unwrap().text;
+        let rows = finding.examples.iter();
+        rows.map(|row| (text(&row.row), row.like.as_ref().map(text))).collect::<Vec<_>>()
+    };
+    let damaged = "itâ€™s <i>lost</i> \u{fffd} &amp; found\u{85}".to_owned();
+    assert_eq!(examples("encoding"), [(damaged.clone(), None)]);
+    assert_eq!(examples("markup"), [(damaged, None)]);
+    assert_eq!(examples("empty"), [("<br />".to_owned(), None), ("good".to_owned(), None)]);
+    let groups = examples("group_across");
+    assert_eq!(groups.len(), 1);
+    assert_eq!(groups[0].1.as_deref(), Some("a film of the studio with words of its own"));
     let identical = &found.findings[0];
     assert_eq!(identical.message, "1 text in both train and test (1 and 1 rows)");
     let row = &identical.examples[0].row;

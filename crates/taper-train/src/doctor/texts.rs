@@ -10,6 +10,7 @@ use taper_corpus::{Defects, batches, shards};
 use taper_text::Normalization;
 
 use super::diagnosis::{ClassConflicts, Diagnosis, SplitDefects, SplitDiagnosis};
+use super::examples::EXAMPLES;
 use super::shared::Shared;
 use crate::artifacts::LABELS;
 use crate::label_sets::LabelSets;
@@ -55,7 +56,16 @@ pub(super) struct Texts {
     labels: Vec<Option<u32>>,
     /// A bit a split.
     groups: HashMap<String, u64>,
-    defects: Vec<SplitDefects>,
+    flaws: Vec<Flaws>,
+}
+
+/// What is wrong with the texts of a split by themselves.
+#[derive(Default, Clone)]
+struct Flaws {
+    sum: SplitDefects,
+    /// The first rows with damage, and with markup.
+    damaged: Vec<usize>,
+    marked: Vec<usize>,
 }
 
 pub(super) fn read(prepared: &Prepared) -> Result<Texts> {
@@ -65,7 +75,7 @@ pub(super) fn read(prepared: &Prepared) -> Result<Texts> {
     let mut sets = LabelSets::default();
     let label = if prepared.manifest().is_multi_label() { LABELS } else { "label" };
     let mut groups: HashMap<String, u64> = HashMap::new();
-    let mut defects = vec![SplitDefects::default(); splits.len()];
+    let mut flaws = vec![Flaws::default(); splits.len()];
     let mut first_pass = true;
     let mut ranks = Vec::new();
     let duplicates = find_duplicates(|visit| {
@@ -76,7 +86,7 @@ pub(super) fn read(prepared: &Prepared) -> Result<Texts> {
                 if first_pass {
                     note_labels(prepared, batch, &mut sets, &mut labels)?;
                     note_groups(prepared, batch, 1 << index, &mut groups)?;
-                    count_defects(texts, normalization, &mut defects[index]);
+                    flaws[index].add(texts, normalization, ranks.len());
                 }
                 ranks.resize(ranks.len() + texts.len(), rank(split));
                 visit(texts);
@@ -88,7 +98,7 @@ pub(super) fn read(prepared: &Prepared) -> Result<Texts> {
     })?;
     let shared = Shared::new(prepared, &splits, &duplicates.first);
     let repeats = duplicates.of_higher_rank(&ranks);
-    Ok(Texts { shared, duplicates, repeats, labels, groups, defects })
+    Ok(Texts { shared, duplicates, repeats, labels, groups, flaws })
 }
 
 fn foreign(prepared: &Prepared) -> Error {
@@ -139,18 +149,27 @@ fn note_groups(
     Ok(())
 }
 
-/// The tokenizer's own normalisation has taken line breaks out; its case would hide what garbled text looks like.
-fn count_defects(texts: &[&str], normalization: Option<Normalization>, sum: &mut SplitDefects) {
-    let cased = normalization.map(|_| Normalization::default());
-    let of = |text: &&str| match cased {
-        Some(cased) => Defects::of(&cased.apply(text)),
-        None => Defects::of(text),
-    };
-    let found: Vec<Defects> = texts.par_iter().map(of).collect();
-    for defects in found {
-        sum.damaged_texts += u64::from(defects.damage() > 0);
-        sum.markup_texts += u64::from(defects.markup() > 0);
-        sum.characters += defects;
+impl Flaws {
+    /// The tokenizer's own normalisation has taken line breaks out; its case would hide what garbled text looks like.
+    fn add(&mut self, texts: &[&str], normalization: Option<Normalization>, first_row: usize) {
+        let cased = normalization.map(|_| Normalization::default());
+        let of = |text: &&str| match cased {
+            Some(cased) => Defects::of(&cased.apply(text)),
+            None => Defects::of(text),
+        };
+        let found: Vec<Defects> = texts.par_iter().map(of).collect();
+        for (row, defects) in (first_row..).zip(found) {
+            for (wrong, texts, rows) in [
+                (defects.damage(), &mut self.sum.damaged_texts, &mut self.damaged),
+                (defects.markup(), &mut self.sum.markup_texts, &mut self.marked),
+            ] {
+                *texts += u64::from(wrong > 0);
+                if wrong > 0 && rows.len() < EXAMPLES {
+                    rows.push(row);
+                }
+            }
+            self.sum.characters += defects;
+        }
     }
 }
 
@@ -180,7 +199,7 @@ impl Texts {
                     unlabelled: numbers.unlabelled,
                     groups: self.groups.values().map(|splits| splits >> index & 1).sum(),
                     repeats,
-                    defects: self.defects[index],
+                    defects: self.flaws[index].sum,
                     ..SplitDiagnosis::default()
                 }
             });
@@ -201,6 +220,22 @@ impl Texts {
             crowded_texts: self.duplicates.crowded,
             similarities,
         }
+    }
+
+    /// The first rows of a split with damage, or with markup.
+    pub(super) fn flawed(&self, split: usize, damaged: bool) -> &[usize] {
+        let Flaws { damaged: lost, marked, .. } = &self.flaws[split];
+        if damaged { lost } else { marked }
+    }
+
+    /// The first groups, by name, that stand in all of `splits`.
+    pub(super) fn common_groups(&self, splits: &[usize]) -> Vec<&str> {
+        let wanted = splits.iter().fold(0, |wanted, split| wanted | 1_u64 << split);
+        let across = self.groups.iter().filter(|(_, splits)| *splits & wanted == wanted);
+        let mut names: Vec<&str> = across.map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names.truncate(EXAMPLES);
+        names
     }
 
     /// Two rows each of texts that have more than one label.

@@ -106,6 +106,9 @@ pub(super) fn check(recipe: &Recipe, splits: &BTreeMap<String, SplitManifest>) -
                 "; plain text has no labels. A table or other lines by such a name are read with, for example, \
                  `--set data.format=csv` (or jsonl, fasttext, trec)"
             }
+            names if recipe.data.hold_out.is_some() && names.contains(&"validation") => {
+                ": `data.hold_out` took every text"
+            }
             _ => "",
         };
         return fail(format!(
