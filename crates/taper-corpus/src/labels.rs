@@ -150,7 +150,8 @@ impl Labels {
 
     fn unknown(&self, label: &str, place: Place) -> Error {
         let is_place = |number: u64| number < self.names.len() as u64 && self.base.is_none();
-        let found = if whole_number(label).is_some_and(is_place) {
+        let names = !self.names.iter().any(|name| signed(name).is_some());
+        let found = if names && whole_number(label).is_some_and(is_place) {
             format!("{label} (a number, where the labels before are names)")
         } else {
             label.to_owned()
@@ -219,6 +220,8 @@ mod tests {
         assert_eq!(labels.names(), ["False", "True"]);
         let message = learned(&[], &["neg", "pos"]).unwrap().number("0", place).unwrap_err();
         assert!(message.to_string().contains("0 (a number, where the labels before are names)"));
+        let message = learned(&[], &["1", "2"]).unwrap().number("0", place).unwrap_err();
+        assert!(message.to_string().contains("unknown label 0; known"), "{message}");
         let labels = learned(&["art", "sport"], &["sport"]).unwrap();
         assert_eq!(labels.names(), ["art", "sport"]);
         assert_eq!(labels.number("sport", place).unwrap(), 1);

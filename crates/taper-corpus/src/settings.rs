@@ -84,7 +84,8 @@ pub struct SourceSettings {
     /// Which columns hold what.
     pub columns: ColumnSettings,
     /// The class names in the order of their numbers. Without them that is the order in which the
-    /// training split uses them; classes that are all whole numbers are in the order of their size.
+    /// training split uses them; classes that are all whole numbers are in the order of their size, and
+    /// `false` is before `true`.
     pub label_names: Vec<String>,
     /// Says that a text has any number of labels, maybe none: a list, or a cell in which this separates them, or
     /// several of fastText's `__label__`.

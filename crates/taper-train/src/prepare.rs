@@ -278,7 +278,8 @@ impl Preparation<'_> {
 
     fn encoded(&mut self) -> Result<()> {
         let mut splits = self.workspace.manifest().splits.clone();
-        let fingerprint = encoded::fingerprint(&self.tokenizer_hash(), &splits);
+        let from_elsewhere = Tokenizer::is_path(&self.recipe.text.tokenizer);
+        let fingerprint = encoded::fingerprint(&self.tokenizer_hash(), from_elsewhere, &splits);
         if self.keep(Stage::Encoded, &fingerprint)? {
             return Ok(());
         }

@@ -83,7 +83,7 @@ impl HubDataset {
     ///
     /// # Errors
     /// No such data set or revision, or none without a token; no Parquet; several configurations, of which none is
-    /// named, or none has the name; a split with a shard missing, unless files were told; a format other than Parquet told.
+    /// named, or none has the name; a split with a shard missing, unless files were told by name; a format other than Parquet told.
     pub fn select(&self, config: &HubConfig, settings: &SourceSettings) -> Result<HubSelection> {
         if settings.format.is_some_and(|format| format != Format::Parquet) {
             return Err(Error::Settings {
@@ -144,7 +144,9 @@ impl HubDataset {
         };
         let listed = |path: &String| parquet.get(path.as_str());
         let bytes = splits.values().flatten().map(|path| listed(path)?.bytes).sum();
-        let whole = settings.files.is_empty();
+        // Who names a file wants it without the others.
+        let named = |name: &String| parquet.contains_key(name.as_str());
+        let whole = !settings.files.values().flatten().any(named);
         let splits = in_order(&self.id, splits, whole)?.into_iter();
         let file = |path: String| HubFile {
             repo: repo.clone(),

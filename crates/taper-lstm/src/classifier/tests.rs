@@ -102,10 +102,18 @@ fn gradients_are_those_of_the_graph_with_every_pooling() {
 }
 #[test]
 fn a_step_gives_back_what_it_took() {
-    for (pooling, dropout) in POOLINGS.into_iter().zip([0.3, 0.0].into_iter().cycle()) {
+    let dropouts = [
+        (0.3, 0.0, false),
+        (0.0, 0.0, false),
+        (0.0, 0.3, false),
+        (0.3, 0.3, false),
+        (0.3, 0.3, true),
+    ];
+    for (pooling, (embedding, token, variational)) in POOLINGS.into_iter().zip(dropouts) {
         let parameters = Parameters::new(3);
         let mut config = config(pooling);
-        (config.embedding_dropout, config.token_dropout) = (dropout, 0.3 - dropout);
+        (config.embedding_dropout, config.token_dropout) = (embedding, token);
+        config.lstm.variational = variational;
         let vb = parameters.var_builder(DType::F32, &Device::Cpu);
         let classifier = Classifier::new(&config, &vb).unwrap();
         let batch = TokenBatch::new(&[&[2, 3, 2], &[4], &[5, 1, 6, 8, 3]]).unwrap();
@@ -114,6 +122,6 @@ fn a_step_gives_back_what_it_took() {
         assert!(context.lent() > 0);
         let loss = output.logits.sqr().unwrap().sum_all().unwrap();
         output.backward(&loss).unwrap();
-        assert_eq!(context.lent(), 0, "{pooling:?}, {dropout}");
+        assert_eq!(context.lent(), 0, "{pooling:?}, {embedding}, {token}, {variational}");
     }
 }

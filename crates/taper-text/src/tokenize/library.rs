@@ -64,11 +64,10 @@ impl Library {
                 "one that tokenizers 0.23 reads",
             )
         };
-        let read = || match reworded(value) {
-            Some(reworded) => tokenizers::Tokenizer::from_bytes(reworded.to_string()),
-            None => tokenizers::Tokenizer::from_bytes(file),
-        };
-        let mut tokenizer = guarded(read).map_err(|problem| unreadable(problem.to_string()))?;
+        let reworded = reworded(value).map(|value| value.to_string());
+        let bytes = reworded.as_ref().map_or(file, |text| text.as_bytes());
+        let mut tokenizer = guarded(|| tokenizers::Tokenizer::from_bytes(bytes))
+            .map_err(|problem| unreadable(problem.to_string()))?;
         let is_set = |section: &&str| value.get(*section).is_some_and(|set| !set.is_null());
         let ignored: Vec<_> = ["truncation", "padding"].into_iter().filter(is_set).collect();
         tokenizer.with_padding(None);

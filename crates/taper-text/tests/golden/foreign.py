@@ -19,6 +19,8 @@ TEXTS = json.loads((HERE / "texts.json").read_text(encoding="utf-8"))
 PATTERNS = [
     r"\w+|[^\w\s]+", r"\W+", r"\w", r"[\w-]+", r"[^\W_]+", r"[\W]", r"\b", r"\B", r"\b\w", r"^", r"$", r"^.", r".$", r"^$",
     r"\A.|.\Z", r"(?m).+", r"(?m:.b)", r"(?-m:.+)", r"(?mi:A.)", r"[\^$]", r"\\w|\$", r"[]\w]+", r"[^]\w]+", r"[[\w]&&[^a]]+",
+    r"\<\w+\>", r"\p{N}{1,3}+", r"\w{2}?x", r"(?:ab|\d){1,2}+", r"[x-z]{2}?", r"a{,2}b", r"x(?i)b|C", r"((?i)a)b", r"((?m)\n.)x.",
+    r"[+--]", r"[!~~]+", r"(?#[)^a", r"\p{^L}+", r"[\p{^L}]+", r"\P{^L}+", r"\R", r"[[:]a]", r"[\w[:;]]+", r"[[:;]x]|\w[.:]",
     r"(?<=\w)-(?=\w)", r"(?<!\w)\p{N}", r"(?i:A\w)", r"'s|\p{L}+|[^\s\p{L}]+",
 ]
 NAMES = "alnum alpha ascii blank cntrl digit graph lower print punct space upper word xdigit".split()
@@ -26,7 +28,8 @@ PATTERNS += [f"[[:{name}:]]+" for name in NAMES] + [f"[[:^{name}:]x]+" for name 
 ODD = [
     "a\nb", "\n", "a\n", "\na\n\nb\n", "a\r\nb", "", "a²b ³¹¼½¾ ৴ Ⓐⓑ ⁵ Ⅻ", "na\u200cme a\u200db", "e\u0301te\u0301 été ÉTÉ",
     "snake_case-word ‿tie", "٣٤ 12 ௧", "\u00a0x\u2003y\u2028z\u0085w\u3000v", "§±×÷€ ¿qué? «guillemets» …", "中文 テスト 한국어 ไทย",
-    "\u0378 \ue000 \U0001f600 \U0001f468\u200d\U0001f469", "\u0007bell\u009f\u00ad", "ßSS ſ K ŉ ǅ", "don't [x]^y$ \\w ab Ab",
+    "\u0378 \ue000 \U0001f600 \U0001f468\u200d\U0001f469", "\u0007bell\u009f\u00ad", "ßSS ſ K ŉ ǅ", "xB XB c C aB Ab ab AB <b> <bold> aab aaab 12345 1ab2 zzx", "+,-~!:;] a.w: \u000b\u000c", "\nax\nxx.",
+    "don't [x]^y$ \\w ab Ab",
 ]
 
 

@@ -25,13 +25,21 @@ pub(super) fn fingerprint(recipe: &Recipe, source_identity: &str) -> String {
     if let Some(hold_out) = &recipe.data.hold_out {
         fingerprint = fingerprint
             .field("fraction", &hold_out.fraction.to_string())
-            .field("by", &format!("{:?}", hold_out.by))
+            .field("by", by(hold_out.by))
             .field("seed", &recipe.seed.to_string());
     }
     if recipe.data.labels == Labels::Multi {
         fingerprint = fingerprint.field("labels", "multi");
     }
     leaks::fingerprint(recipe.data.drop_leaks, fingerprint).finish()
+}
+
+fn by(by: HoldOutBy) -> &'static str {
+    match by {
+        HoldOutBy::Record => "Record",
+        HoldOutBy::Group => "Group",
+        HoldOutBy::Label => "Label, its first one stays",
+    }
 }
 
 /// What the stage found.
@@ -107,7 +115,7 @@ pub(super) fn check(recipe: &Recipe, splits: &BTreeMap<String, SplitManifest>) -
                  `--set data.format=csv` (or jsonl, fasttext, trec)"
             }
             names if recipe.data.hold_out.is_some() && names.contains(&"validation") => {
-                ": `data.hold_out` took every text"
+                "; did `data.hold_out` take every text?"
             }
             _ => "",
         };

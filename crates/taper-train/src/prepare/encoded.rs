@@ -23,13 +23,18 @@ use crate::{Error, Result};
 const VERSION: u32 = 1;
 const MAX_SHARD_BYTES: u64 = 500 << 20;
 
-/// What the stage depends on: the tokenizer with its vocabulary, and every split's records in order.
+/// What the stage depends on: the tokenizer with its vocabulary, whether it is from elsewhere, and every split's records in
+/// order.
 pub(super) fn fingerprint(
     tokenizer_hash: &str,
+    from_elsewhere: bool,
     splits: &BTreeMap<String, SplitManifest>,
 ) -> String {
     let mut fingerprint =
         Fingerprint::new(Stage::Encoded.name(), VERSION).field("tokenizer", tokenizer_hash);
+    if from_elsewhere {
+        fingerprint = fingerprint.field("patterns", "as Oniguruma reads them");
+    }
     for (name, split) in splits {
         fingerprint = fingerprint.field(name, &split.records);
     }

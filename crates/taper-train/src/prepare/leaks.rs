@@ -32,7 +32,7 @@ pub(super) fn fingerprint(drop: Option<DropLeaks>, fingerprint: Fingerprint) -> 
         None | Some(DropLeaks::Keep) => fingerprint,
         Some(DropLeaks::Identical) => fingerprint.field("drop_leaks", "identical"),
         Some(DropLeaks::Near) => {
-            fingerprint.field("drop_leaks", &format!("near {NEAR} {SHINGLE_WORDS} by rank"))
+            fingerprint.field("drop_leaks", &format!("near {NEAR} {SHINGLE_WORDS} by rank in NFC"))
         }
     }
 }
