@@ -127,7 +127,7 @@ pub enum Error {
 #[non_exhaustive]
 pub enum LineProblem {
     /// Fewer or more numbers than asked for.
-    #[error("{found} fields after the word, expected {expected} numbers{}", width_hint(*first_line))]
+    #[error("{found} fields after the word, expected {expected} numbers{}", width_hint(*first_line, *found))]
     Width {
         /// Fields on the line, the word not counted.
         found: usize,
@@ -211,6 +211,10 @@ fn in_member(member: Option<&str>) -> String {
     member.map(|name| format!(", member {name}")).unwrap_or_default()
 }
 
-fn width_hint(first_line: bool) -> &'static str {
-    if first_line { " (on the first line: is the file of another dimension?)" } else { "" }
+fn width_hint(first_line: bool, found: usize) -> &'static str {
+    match (first_line, found) {
+        (true, 0) => " (on the first line: are there spaces between the numbers?)",
+        (true, _) => " (on the first line: is the file of another dimension?)",
+        (false, _) => "",
+    }
 }

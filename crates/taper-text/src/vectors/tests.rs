@@ -143,6 +143,7 @@ fn bad_lines_are_named_by_number() {
         ("long", b"a 1 2 3\nb 1 2 3 4\n", 2, "4 fields after the word, expected 3"),
         ("another dimension", b"a 1 2\nb 1 2\n", 1, "is the file of another dimension?"),
         ("another dimension, wider", b"a 1 2 3 4 5\n", 1, "5 fields after the word, expected 3"),
+        ("tabs", b"a\t1\t2\t3\n", 1, "are there spaces between the numbers?"),
         ("word alone", b"a 1 2 3\nb\n", 2, "0 fields after the word"),
         ("blank", b"a 1 2 3\n\nb 1 2 3\n", 2, "the line is blank"),
         (

@@ -53,10 +53,13 @@ pub(super) fn read(
     }
     let rows = intake.rows();
     match header {
-        Some(Header { rows: announced, .. }) if rows != announced => Err(origin.whole(
-            format!("{rows} rows"),
-            format!("{announced}, as its first line says: is the file truncated?"),
-        )),
+        Some(Header { rows: announced, .. }) if rows != announced => {
+            let hint = if rows < announced { ": is the file truncated?" } else { "" };
+            Err(origin.whole(
+                format!("{rows} rows"),
+                format!("{announced}, as its first line says{hint}"),
+            ))
+        }
         _ if rows == 0 => Err(origin.whole("no lines", "a word and its numbers a line")),
         _ => Ok(()),
     }
