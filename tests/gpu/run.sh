@@ -21,6 +21,9 @@ build() {
   strip -o "$folder/replay" "$built/examples/replay"
   strip -o "$folder/taper-bench" "$built/taper-bench"
   cp "$0" "$here"/{inputs,compare,speed}.py "$here/../golden/replay.py" "$folder/"
+  mkdir -p "$folder"/{bench,golden}
+  cp "$here/../bench/pytorch_lstm.py" "$folder/bench/"
+  cp "$here/../golden/tutorial_model.py" "$folder/golden/"
   du -sh "$folder"
 }
 
@@ -28,6 +31,13 @@ build() {
 libraries() {
   "$python" -c 'import glob, site
 print(":".join(p for s in site.getsitepackages() for p in glob.glob(s + "/nvidia/*/lib")))'
+}
+
+# The tutorial's model next to PyTorch's.
+model() {
+  printf '\nthe model of the tutorial, %s\n' "$1"
+  "$folder/taper-bench" lstm --device cuda --precision "$1" --rounds 3 --peers "$2" --python "$python" \
+    --scripts "$folder/bench"
 }
 
 check() {
@@ -44,6 +54,8 @@ check() {
   [[ -d $folder/inputs ]] || "$python" "$folder/inputs.py" "$folder/inputs"
   "$python" "$folder/compare.py" "$folder" || status=1
   "$python" "$folder/speed.py" "$folder" || status=1
+  model f32 torch-cudnn,torch-cudnn-packed || status=1
+  model bf16 torch-cudnn-bf16,torch-cudnn-amp || status=1
   exit $status
 }
 

@@ -18,9 +18,10 @@ SHAPES = [(64, 30), (128, 30), (256, 8), (256, 30), (256, 64), (512, 30)]
 REPEATS = 10
 
 
-def taper(folder):
+def taper(folder, precision):
     """Tokens a second of the sweep's cells: (hidden, batch) -> (inference, training)."""
     command = [folder / "taper-bench", "lstm", "--sweep", "--device", "cuda", "--json"]
+    command += ["--precision", precision]
     ran = subprocess.run(command, capture_output=True, text=True)
     if ran.returncode != 0:
         sys.exit(f"taper-bench: {ran.stderr.strip()}")
@@ -78,18 +79,19 @@ def rivals():
 
 def main():
     folder = Path(sys.argv[1]).resolve()
-    ours = taper(folder)
+    ours = {name: taper(folder, name) for name in ("f32", "bf16")}
     theirs, about = rivals()
     print(f"\nmicroseconds a step, one bidirectional layer, length {LENGTH}; {about}")
-    names = ("taper f32", "cudnn f32", "cudnn bf16")
+    names = ("taper f32", "taper bf16", "cudnn f32", "cudnn bf16")
     head = "".join(f"{name:>12}" for name in names)
-    print(f"{'':18}{'inference':^36}{'training':^36}\n{'H':>6}{'batch':>8}    {head}{head}")
+    print(f"{'':18}{'inference':^48}{'training':^48}\n{'H':>6}{'batch':>8}    {head}{head}")
     for shape in SHAPES:
         hidden, batch = shape
         line = f"{hidden:6}{batch:8}    "
         for train in (False, True):
-            speeds = ours.get(shape)
-            line += f"{1e6 * batch / speeds[train]:12.2f}" if speeds else f"{'-':>12}"
+            for cells in ours.values():
+                speeds = cells.get(shape)
+                line += f"{1e6 * batch / speeds[train]:12.2f}" if speeds else f"{'-':>12}"
             for name in ("f32", "bf16"):
                 time_ = theirs and theirs[shape, name, train]
                 line += f"{time_:12.2f}" if time_ else f"{'-':>12}"

@@ -94,9 +94,17 @@ pub(crate) struct LstmArgs {
     #[arg(long, conflicts_with = "sweep")]
     pub(crate) recompute: bool,
 
+    /// Taper's numbers: bf16 needs a CUDA device.
+    #[arg(long, value_enum, default_value = "f32")]
+    pub(crate) precision: Precision,
+
     /// A Python that imports torch.
     #[arg(long, value_name = "PATH", env = "TAPER_BENCH_PYTHON", default_value = "python3")]
     pub(crate) python: PathBuf,
+
+    /// Where the rivals' scripts are. [default: where this was built from]
+    #[arg(long, value_name = "DIR", default_value = env!("CARGO_MANIFEST_DIR"), hide_default_value = true)]
+    pub(crate) scripts: PathBuf,
 
     /// Measures one layer over sizes, batches and lengths instead, Taper only.
     #[arg(long)]
@@ -113,6 +121,13 @@ pub(crate) struct LstmArgs {
     /// Writes the lengths of the prepared training texts to a file, and stops.
     #[arg(long, value_name = "FILE", requires = "prepared")]
     pub(crate) write_lengths: Option<PathBuf>,
+}
+
+/// `train.precision`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Precision {
+    F32,
+    Bf16,
 }
 
 #[derive(Debug, clap::Args)]

@@ -75,7 +75,9 @@ fn compare(args: &LstmArgs, threads: usize) -> Result<()> {
         workload: &workload,
         device: &device,
         recompute: args.recompute,
+        precision: args.precision,
         python: &args.python,
+        scripts: &args.scripts,
         threads,
     };
     let (contenders, absent) = field.open(&args.peers)?;
@@ -96,7 +98,7 @@ fn compare(args: &LstmArgs, threads: usize) -> Result<()> {
 }
 
 fn sweep(args: &LstmArgs) -> Result<()> {
-    let sweep = sweep::sweep(&args.device.open()?)?;
+    let sweep = sweep::sweep(&args.device.open()?, args.precision)?;
     if let Some(path) = &args.plot {
         fs::write(path, plot::svg(&sweep.line))
             .with_context(|| format!("cannot write {}", path.display()))?;

@@ -22,6 +22,8 @@ pub(crate) struct Report {
     /// Arithmetic done a second, over the machine's rate, round by round; see `convention`.
     train_fraction_of_gemm: Option<f64>,
     infer_fraction_of_gemm: Option<f64>,
+    /// All texts once, at the speed of the measured batches.
+    epoch_seconds: Option<f64>,
     peers: BTreeMap<String, Figures>,
     /// Peers that were asked for in vain, and why.
     absent: BTreeMap<String, String>,
@@ -104,10 +106,13 @@ impl Report {
             let pairs = speeds.iter().zip(&rates);
             median(pairs.filter_map(|(speed, gemm)| Some((*speed)? * flops / gemm / 1e9)).collect())
         };
+        let taper_figures = Figures::new(taper, None, workload);
+        let epoch = |speed: f64| workload.all_tokens as f64 / speed;
         Some(Self {
+            epoch_seconds: taper_figures.train_tokens_per_s.map(epoch),
             train_fraction_of_gemm: fraction(&taper.train, TUTORIAL.training_flops()),
             infer_fraction_of_gemm: fraction(&taper.infer, TUTORIAL.forward_flops()),
-            taper: Figures::new(taper, None, workload),
+            taper: taper_figures,
             peers: peers
                 .iter()
                 .map(|peer| (peer.name.clone(), Figures::new(peer, Some(taper), workload)))
@@ -180,6 +185,7 @@ impl Report {
                 self.convention.train_mflop_per_token,
                 self.convention.infer_mflop_per_token,
             ),
+            format!("all texts once at that rate: {} s", number(self.epoch_seconds, 1)),
             String::new(),
             table.to_string(),
             String::new(),

@@ -19,17 +19,17 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// Starts a script of this folder.
+    /// Starts a script of a folder, as a rule this package's.
     ///
     /// # Errors
     /// As [`Self::start`].
     pub(crate) fn python<A: AsRef<OsStr>>(
         python: &Path,
+        folder: &Path,
         name: &'static str,
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-        Self::start(name, Command::new(python).arg(script).args(arguments))
+        Self::start(name, Command::new(python).arg(folder.join(name)).args(arguments))
     }
 
     /// Starts a program and reads its first line, which is about the process.

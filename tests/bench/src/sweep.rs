@@ -5,8 +5,9 @@ use std::time::Instant;
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor, Var};
 use serde::Serialize;
-use taper_lstm::{Lstm, LstmConfig, Mode, PackedSequence, Parameters};
+use taper_lstm::{Lstm, LstmConfig, Mode, PackedSequence, Parameters, Precision};
 
+use crate::args;
 use crate::shape::Shape;
 
 const HIDDEN: [usize; 5] = [64, 128, 256, 512, 1024];
@@ -52,10 +53,13 @@ pub(crate) struct Line {
 }
 
 /// Runs all cells that are small enough, then the line.
-pub(crate) fn sweep(device: &Device) -> Result<Sweep> {
+///
+/// # Errors
+/// A device that cannot do it; of one that does not do every size, the others are left out.
+pub(crate) fn sweep(device: &Device, precision: args::Precision) -> Result<Sweep> {
     let mut cells = Vec::new();
     for hidden in HIDDEN {
-        let layer = Layer::new(hidden, device)?;
+        let layer = Layer::new(hidden, device, precision)?;
         for batch in BATCH {
             for length in LENGTH {
                 let shape =
@@ -65,17 +69,22 @@ pub(crate) fn sweep(device: &Device) -> Result<Sweep> {
                     continue;
                 }
                 eprintln!("hidden {hidden}, batch {batch}, length {length}");
-                cells.push(Cell {
-                    hidden,
-                    batch,
-                    length,
-                    infer_tokens_per_s: tokens / layer.seconds(batch, length, false)?,
-                    train_tokens_per_s: tokens / layer.seconds(batch, length, true)?,
-                });
+                let speed = |train| Ok(tokens / layer.seconds(batch, length, train)?);
+                let speeds: Result<[f64; 2]> = speed(false).and_then(|one| Ok([one, speed(true)?]));
+                match speeds {
+                    Ok([infer_tokens_per_s, train_tokens_per_s]) => cells.push(Cell {
+                        hidden,
+                        batch,
+                        length,
+                        infer_tokens_per_s,
+                        train_tokens_per_s,
+                    }),
+                    Err(error) => eprintln!("left out: {error:#}"),
+                }
             }
         }
     }
-    let layer = Layer::new(LINE_HIDDEN, device)?;
+    let layer = Layer::new(LINE_HIDDEN, device, precision)?;
     let mut points = Vec::new();
     for length in LINE_LENGTHS {
         eprintln!("time against tokens: length {length}");
@@ -94,9 +103,14 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(hidden: usize, device: &Device) -> Result<Self> {
+    fn new(hidden: usize, device: &Device, precision: args::Precision) -> Result<Self> {
         let parameters = Parameters::new(1);
-        let config = LstmConfig { bidirectional: true, ..LstmConfig::new(hidden, hidden) };
+        let precision = match precision {
+            args::Precision::F32 => Precision::F32,
+            args::Precision::Bf16 => Precision::Bf16,
+        };
+        let config =
+            LstmConfig { bidirectional: true, precision, ..LstmConfig::new(hidden, hidden) };
         let lstm = Lstm::new(&config, &parameters.var_builder(DType::F32, device))?;
         Ok(Self { lstm, _parameters: parameters, device: device.clone() })
     }

@@ -47,6 +47,9 @@ pub(crate) struct Workload {
     #[serde(skip)]
     pub(crate) source: String,
     pub(crate) vocabulary: usize,
+    /// Tokens of all texts.
+    #[serde(skip)]
+    pub(crate) all_tokens: usize,
     pub(crate) batches: Vec<Batch>,
 }
 
@@ -130,7 +133,7 @@ impl Workload {
         let single = texts.iter().find(|text| text.len() >= SINGLE_TOKENS);
         let single = single.context("no text is long enough for the latency of a single one")?;
         batches.push(Batch { texts: vec![single[..SINGLE_TOKENS].to_vec()], labels: vec![0] });
-        Ok(Self { source, vocabulary, batches })
+        Ok(Self { source, vocabulary, all_tokens: lengths.iter().sum(), batches })
     }
 }
 

@@ -8,12 +8,14 @@ mod taper;
 mod torch;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result};
 use candle_core::Device;
 use tempfile::NamedTempFile;
 
+use crate::args::Precision;
 use crate::peers;
 use crate::workload::Workload;
 use taper::{Taper, TaperInt8};
@@ -81,7 +83,10 @@ pub(crate) struct Field<'a> {
     pub(crate) device: &'a Device,
     /// Whether Taper keeps no gates from forward to backward.
     pub(crate) recompute: bool,
-    pub(crate) python: &'a std::path::Path,
+    pub(crate) precision: Precision,
+    pub(crate) python: &'a Path,
+    /// Where its scripts are.
+    pub(crate) scripts: &'a Path,
     pub(crate) threads: usize,
 }
 
@@ -96,7 +101,7 @@ impl Field<'_> {
     pub(crate) fn open(&self, peers: &[String]) -> Result<Opened> {
         let python = Python::new(self);
         let mut contenders: Vec<Box<dyn Contender>> =
-            vec![Box::new(Taper::new(self.workload, self.device, self.recompute)?)];
+            vec![Box::new(Taper::new(self.workload, self.device, self.recompute, self.precision)?)];
         let mut absent = Vec::new();
         for name in self.chosen(peers)? {
             let opened: Result<Box<dyn Contender>> = match name {

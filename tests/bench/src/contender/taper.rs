@@ -8,11 +8,12 @@ use taper_lstm::TokenBatch;
 use taper_train::loss::Objective;
 use taper_train::model::{Model, ModelConfig, Specials};
 use taper_train::optimizer::Optimizer;
-use taper_train::recipe::Activations;
+use taper_train::recipe::{self, Activations};
 use taper_train::step::{LabelledBatch, step};
 use taper_train::{Inference, Quantization, Recipe};
 
 use super::{Contender, TAPER, Task};
+use crate::args::Precision;
 use crate::shape::TUTORIAL;
 use crate::workload::{Workload, tutorial};
 
@@ -27,10 +28,22 @@ pub(super) struct Taper {
 }
 
 impl Taper {
-    pub(super) fn new(workload: &Workload, device: &Device, recompute: bool) -> Result<Self> {
+    pub(super) fn new(
+        workload: &Workload,
+        device: &Device,
+        recompute: bool,
+        precision: Precision,
+    ) -> Result<Self> {
         let activations = if recompute { "recompute" } else { "keep" };
-        let recipe =
-            tutorial(&["train.clip_norm=none", &format!("train.activations={activations}")])?;
+        let precision = match precision {
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+        };
+        let recipe = tutorial(&[
+            "train.clip_norm=none",
+            &format!("train.activations={activations}"),
+            &format!("train.precision={precision}"),
+        ])?;
         let config = ModelConfig {
             format: ModelConfig::FORMAT,
             taper: env!("CARGO_PKG_VERSION").into(),
@@ -77,7 +90,12 @@ impl Contender for Taper {
             Activations::Keep => "kept",
             Activations::Recompute => "recomputed",
         };
-        format!("Taper {}, packed, activations {activations}", env!("CARGO_PKG_VERSION"))
+        let precision = match self.recipe.train.precision {
+            recipe::Precision::F32 => "f32",
+            recipe::Precision::Bf16 => "bf16",
+        };
+        let version = env!("CARGO_PKG_VERSION");
+        format!("Taper {version}, packed, activations {activations}, {precision}")
     }
 
     fn run(&mut self, task: Task, batch: usize) -> Result<Option<f64>> {
@@ -111,7 +129,7 @@ pub(super) struct TaperInt8 {
 impl TaperInt8 {
     pub(super) fn new(workload: &Workload) -> Result<Self> {
         let batches = packed(workload)?;
-        let Taper { model, .. } = Taper::new(workload, &Device::Cpu, false)?;
+        let Taper { model, .. } = Taper::new(workload, &Device::Cpu, false, Precision::F32)?;
         Ok(Self { inference: Inference::new(&model, Quantization::Int8)?, batches })
     }
 }

@@ -103,7 +103,7 @@ impl Process {
         if keep_denormals {
             arguments.push("--keep-denormals".into());
         }
-        let script = Script::python(field.python, "pytorch_lstm.py", arguments)?;
+        let script = Script::python(field.python, field.scripts, "pytorch_lstm.py", arguments)?;
         let version = script.about("torch").unwrap_or("?").to_owned();
         Ok(Self { script, version, _batches: batches })
     }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
@@ -139,7 +140,8 @@ impl Asked<'_> {
         if let Some(vectors) = &self.args.vectors {
             arguments.extend(["--vectors".into(), vectors.as_os_str().to_owned()]);
         }
-        Script::python(&self.args.python, "text_peers.py", arguments)
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        Script::python(&self.args.python, folder, "text_peers.py", arguments)
     }
 
     /// Tokenizers and words; texts follow with the entries that take them.
