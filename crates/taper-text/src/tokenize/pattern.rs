@@ -216,7 +216,7 @@ fn escape(rest: &str, in_class: bool) -> Piece {
         ('Z', false) => Some(TEXT_END.to_owned()),
         ('R', false) => Some(LINE_BREAK.to_owned()),
         ('<' | '>', _) => Some(escaped.to_string()),
-        ('p' | 'P', _) if rest[plain..].starts_with("{^") => {
+        ('p' | 'P', _) if taken > plain && rest[plain..].starts_with("{^") => {
             let other = if escaped == 'p' { 'P' } else { 'p' };
             Some(format!("\\{other}{{{}", &rest[plain + 2..taken]))
         }
