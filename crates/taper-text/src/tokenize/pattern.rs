@@ -293,6 +293,7 @@ mod tests {
             "(?#",
             "(?i",
             r"\p{",
+            r"\p{^",
         ] {
             translate(pattern);
         }
