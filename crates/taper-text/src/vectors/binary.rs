@@ -56,7 +56,7 @@ pub(super) fn read(
         }
         reader.read_exact(&mut bytes).map_err(unreadable)?;
         if let Some(word) = intake.admit(&word) {
-            decode(&bytes, &mut vector).map_err(bad)?;
+            decode(&bytes, &mut vector, f32::from_le_bytes).map_err(bad)?;
             intake.keep(word, &vector)?;
         }
     }
@@ -75,11 +75,15 @@ fn skip_line_feeds(reader: &mut dyn BufRead) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Little-endian singles into `vector`, `[dimensions]`.
-pub(super) fn decode(bytes: &[u8], vector: &mut [f32]) -> std::result::Result<(), LineProblem> {
-    let (numbers, _) = bytes.as_chunks::<4>();
-    for (place, (number, value)) in numbers.iter().zip(vector).enumerate() {
-        *value = f32::from_le_bytes(*number);
+/// Numbers of `N` bytes each into `vector`, `[dimensions]`.
+pub(super) fn decode<const N: usize>(
+    bytes: &[u8],
+    vector: &mut [f32],
+    number: fn([u8; N]) -> f32,
+) -> std::result::Result<(), LineProblem> {
+    let (numbers, _) = bytes.as_chunks::<N>();
+    for (place, (bytes, value)) in numbers.iter().zip(vector).enumerate() {
+        *value = number(*bytes);
         if !value.is_finite() {
             return Err(LineProblem::NotANumber { field: place + 1, found: value.to_string() });
         }

@@ -4,7 +4,7 @@
 //! file   = length header data
 //! length = eight bytes, the header's length, little-endian
 //! header = JSON: the tensors' names, types, shapes and places in the data
-//! matrix = the tensor `embeddings`, or the only one: F32 [rows, dimensions], row-major
+//! matrix = the tensor `embeddings`, or the only one: F32, F16, BF16 or F64 [rows, dimensions], row-major
 //! words  = the header's metadata entry `words`, a JSON array of strings;
 //!          or the file `words.txt` in the same folder, a word a line
 //! ```
@@ -15,6 +15,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
@@ -52,9 +53,11 @@ pub(super) fn read(file: &mut File, origin: &Origin<'_>, intake: &mut Intake<'_>
         let found = format!("`{name}` of shape {:?}", tensor.shape);
         return Err(origin.whole(found, "a matrix, [rows, dimensions]"));
     };
-    if tensor.dtype != Dtype::F32 || width != dimensions {
+    let known = matches!(tensor.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64);
+    if !known || width != dimensions {
         let found = format!("`{name}` as {:?} {:?}", tensor.dtype, tensor.shape);
-        return Err(origin.whole(found, format!("F32 [rows, {dimensions}]")));
+        let expected = format!("[rows, {dimensions}] as F32, F16, BF16 or F64");
+        return Err(origin.whole(found, expected));
     }
     let words = Words::of(&metadata, origin)?;
     if words.list.len() != rows {
@@ -68,14 +71,20 @@ pub(super) fn read(file: &mut File, origin: &Origin<'_>, intake: &mut Intake<'_>
             "a word for each row",
         ));
     }
-    let mut bytes = vec![0; 4 * dimensions];
+    let mut bytes = vec![0; tensor.dtype.bitsize() / 8 * dimensions];
     let mut vector = vec![0.0; dimensions];
     let start = data + tensor.data_offsets.0 as u64;
     for (row, word) in (0_u64..).zip(&words.list) {
         if let Some(word) = intake.admit(word) {
             file.seek(SeekFrom::Start(start + row * bytes.len() as u64)).map_err(failed)?;
             file.read_exact(&mut bytes).map_err(failed)?;
-            decode(&bytes, &mut vector).map_err(|problem| origin.row(row + 1, problem))?;
+            let decoded = match tensor.dtype {
+                Dtype::F16 => decode(&bytes, &mut vector, |x| f16::from_le_bytes(x).to_f32()),
+                Dtype::BF16 => decode(&bytes, &mut vector, |x| bf16::from_le_bytes(x).to_f32()),
+                Dtype::F64 => decode(&bytes, &mut vector, |x| f64::from_le_bytes(x) as f32),
+                _ => decode(&bytes, &mut vector, f32::from_le_bytes),
+            };
+            decoded.map_err(|problem| origin.row(row + 1, problem))?;
             intake.keep(word, &vector)?;
         }
     }

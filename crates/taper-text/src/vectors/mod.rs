@@ -37,8 +37,8 @@ use source::{BUFFER, Origin};
 /// Its first bytes say what it is, not its name: text as GloVe, word2vec or fastText write it, or word2vec's binary
 /// format, plain or in a zip, gzip or Zstandard file; or a safetensors file. In a zip, `member` names the entry;
 /// without it, it is the only `.txt`, `.vec` or `.bin`, or else the one that ends in `.{dimensions}d.txt`. A
-/// safetensors file has the matrix as its tensor `embeddings` (or its only one), F32 `[rows, dimensions]`, and the
-/// words in its metadata under `words`, a JSON array, or in a `words.txt` beside it, a word a line.
+/// safetensors file has the matrix as its tensor `embeddings` (or its only one), `[rows, dimensions]` as F32, F16, BF16
+/// or F64, and the words in its metadata under `words`, a JSON array, or in a `words.txt` beside it, a word a line.
 ///
 /// A word in text may contain spaces: a line is split from the right. Of every row the width is checked; the numbers
 /// of wanted words are parsed. The first row of a word counts.

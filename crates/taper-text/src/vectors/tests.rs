@@ -1,5 +1,7 @@
 //! Reading vectors: every container, and every bad line by its number.
 
+mod matrix;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -265,61 +267,6 @@ fn bad_rows_of_the_binary_format_are_named_by_number() {
         let message = read(&folder.file("v.bin", bytes), None).unwrap_err().to_string();
         assert!(message.contains(expected), "{name}: {message}");
     }
-}
-
-#[test]
-fn a_matrix_must_fit_its_words() {
-    let folder = Folder::new();
-    let good = matrix("embeddings", [2, 3], &[1.0; 6], Some("[\"a\", \"b\"]"));
-    assert_eq!(read(&folder.file("good.safetensors", &good), None).unwrap().len(), 2);
-    let mut cut_header = good.clone();
-    cut_header[10] = b'#';
-    let two = {
-        let bytes = [0; 4];
-        let view = |_| {
-            let shape = vec![1, 1];
-            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape, &bytes).unwrap()
-        };
-        safetensors::serialize([("x", view(0)), ("y", view(1))], None).unwrap()
-    };
-    for (file, bytes, expected) in [
-        ("short", good[..good.len() - 1].to_vec(), "is it truncated?"),
-        ("shorter", good[..20].to_vec(), "a safetensors header of"),
-        ("damaged", cut_header, "a safetensors header that does not hold"),
-        ("two", two, "the tensors x, y; expected one called `embeddings`"),
-        (
-            "wide",
-            matrix("e", [2, 4], &[1.0; 8], Some("[]")),
-            "`e` as F32 [2, 4]; expected F32 [rows, 3]",
-        ),
-        (
-            "NaN",
-            matrix("e", [1, 3], &[0.0, f32::NAN, 0.0], Some("[\"a\"]")),
-            "row 1: field 2 is `NaN`",
-        ),
-        (
-            "fewer words",
-            matrix("e", [2, 3], &[1.0; 6], Some("[\"a\"]")),
-            "1 words in its metadata and `e` of shape [2, 3]; expected a word for each row",
-        ),
-        (
-            "no list",
-            matrix("e", [1, 3], &[1.0; 3], Some("a b")),
-            "expected a JSON array of strings",
-        ),
-        ("no words", matrix("e", [1, 3], &[1.0; 3], None), "expected `words` in its metadata"),
-    ] {
-        let message = read(&folder.file(file, bytes), None).unwrap_err().to_string();
-        assert!(message.contains(expected) && message.contains(file), "{file}: {message}");
-    }
-    let path = folder.file("beside.safetensors", matrix("e", [2, 3], &[1.0; 6], None));
-    assert_eq!(words_beside(&path).unwrap(), None);
-    let words = folder.file("words.txt", "a\nb\nc\n");
-    assert_eq!(words_beside(&path).unwrap(), Some(words));
-    let message = read(&path, None).unwrap_err().to_string();
-    assert!(message.contains("3 words in words.txt"), "{message}");
-    folder.file("words.txt", "\u{feff}a\r\nb\r\n");
-    assert_eq!(read(&path, None).unwrap().get("b"), Some(&[1.0; 3][..]));
 }
 
 #[test]
