@@ -100,7 +100,7 @@ pub(crate) fn unpack(path: &Path, member: Member, most: u64) -> Result<File> {
     Ok(file)
 }
 
-pub(super) fn too_large(place: Place, most: u64) -> Error {
+pub(crate) fn too_large(place: Place, most: u64) -> Error {
     Error::TooLarge {
         place,
         found: "unpacks to".to_owned(),

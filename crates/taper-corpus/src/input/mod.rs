@@ -155,8 +155,8 @@ impl Input {
     fn fault(&self, error: io::Error, line: u64) -> Error {
         let place = Place::file(&self.path);
         let place = if line == 0 { place } else { place.at_line(line) };
-        if let Some(Bomb { most }) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
-            return archive::too_large(place, *most);
+        if let Some(most) = bomb(&error) {
+            return archive::too_large(place, most);
         }
         if self.packing == Packing::Zstd && error.to_string().contains("too much memory") {
             let problem =
@@ -186,6 +186,23 @@ pub(crate) fn regular(path: &Path) -> Result<Metadata> {
         return Ok(found);
     }
     Err(Error::NotRegular { path: path.to_owned() })
+}
+
+/// What a decompressor gives of `size` packed bytes, as far as `limits` let it; [`bomb`] tells where they did not.
+pub(crate) fn bounded(decoder: Box<dyn Read>, size: u64, limits: &Limits) -> impl Read {
+    let most = size.saturating_mul(limits.expansion).max(FREE_BYTES);
+    Bounded { inner: decoder, left: most, most }
+}
+
+/// The limit that was reached, where that is what an error is about, within whatever others made of it.
+pub(crate) fn bomb(mut error: &io::Error) -> Option<u64> {
+    loop {
+        let inner = error.get_ref()?;
+        if let Some(Bomb { most }) = inner.downcast_ref() {
+            return Some(*most);
+        }
+        error = inner.source()?.downcast_ref()?;
+    }
 }
 
 /// Counts what a decompressor gives, and stops it.

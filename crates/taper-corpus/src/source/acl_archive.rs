@@ -6,18 +6,23 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
-use tar::{Archive, EntryType};
+use tar::{Archive, Entry, EntryType, PaxExtensions};
 
 use crate::error::{Error, Place, Result};
-use crate::input::archive;
+use crate::input::{archive, bomb, bounded, regular};
 use crate::origin::Origin;
+use crate::settings::Limits;
 use crate::source::VisitFrom;
 use crate::source::acl_imdb::{FOLDERS, Folder, MOST_BYTES, Movies, SETS, Tally, review_id};
+
+/// Bytes of what stands before a member to say more of it, such as a long name.
+const MOST_PREFACE: u64 = 1 << 16;
 
 /// `aclImdb_v1.tar.gz`. Reviews come in the archive's order.
 #[derive(Debug, Clone)]
 pub struct AclImdbArchive {
     path: PathBuf,
+    limits: Limits,
 }
 
 /// What a member is, by its name.
@@ -31,8 +36,8 @@ enum Member {
 type Each<'a> = dyn FnMut(&str, Member, &mut dyn Read) -> Result<ControlFlow<()>> + 'a;
 
 impl AclImdbArchive {
-    pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+    pub(super) fn new(path: &Path, limits: Limits) -> Self {
+        Self { path: path.to_owned(), limits }
     }
 
     /// The archive.
@@ -71,20 +76,27 @@ impl AclImdbArchive {
 
     /// Hands every file to `each`, then reads on to the end, where gzip keeps its checksum.
     fn scan(&self, each: &mut Each<'_>) -> Result<()> {
+        let size = regular(&self.path)?.len();
         let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
-        let mut archive =
-            Archive::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file)));
-        let (mut last, mut reviews) = (String::new(), false);
-        let start = archive.entries().map_err(|error| self.damaged(&last, error))?;
+        let decoder = MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file));
+        let mut archive = Archive::new(bounded(Box::new(decoder), size, &self.limits));
+        let (mut last, mut reviews, mut long_name) = (String::new(), false, None);
+        // Raw, since what stands before a member is read into memory otherwise, however long it is.
+        let start = archive.entries().map_err(|error| self.damaged(&last, error))?.raw(true);
         for entry in start {
             let mut entry = entry.map_err(|error| self.damaged(&last, error))?;
-            last = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let kind = entry.header().entry_type();
-            let regular = [EntryType::Regular, EntryType::Continuous, EntryType::GNUSparse];
-            if kind.is_hard_link() || kind.is_symlink() {
-                return Err(self.hostile(&last, "a link; expected files, whose content is here"));
+            if kind.is_gnu_longname() || kind.is_pax_local_extensions() {
+                long_name = self.long_name(&mut entry, &last)?.or(long_name);
+                continue;
             }
-            if !regular.contains(&kind) {
+            let name = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
+            last = String::from_utf8_lossy(&name).into_owned();
+            if kind.is_hard_link() || kind.is_symlink() || kind.is_gnu_sparse() {
+                let what = "a link or a sparse file; expected files, whose content is here";
+                return Err(self.hostile(&last, what));
+            }
+            if ![EntryType::Regular, EntryType::Continuous].contains(&kind) {
                 continue;
             }
             if last.starts_with('/') || last.split('/').any(|part| part == "..") {
@@ -107,6 +119,27 @@ impl AclImdbArchive {
             .map_err(|error| self.damaged(&last, error))?;
         // One that holds nothing is told as such.
         if reviews || last.is_empty() { Ok(()) } else { Err(self.not_imdbs()) }
+    }
+
+    /// What an entry says of the name of the next one: GNU tar's long name, or one among POSIX's properties.
+    fn long_name(&self, entry: &mut Entry<'_, impl Read>, last: &str) -> Result<Option<Vec<u8>>> {
+        if entry.size() > MOST_PREFACE {
+            let what = format!("followed by a name or properties of {} bytes", entry.size());
+            return Err(self.hostile(last, &what));
+        }
+        let mut bytes = self.read(last, entry)?;
+        if entry.header().entry_type().is_gnu_longname() {
+            bytes.truncate(bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len()));
+            return Ok(Some(bytes));
+        }
+        let mut name = None;
+        for property in PaxExtensions::new(&bytes) {
+            let property = property.map_err(|error| self.damaged(last, error))?;
+            if property.key_bytes() == b"path" {
+                name = Some(property.value_bytes().to_vec());
+            }
+        }
+        Ok(name)
     }
 
     /// `aclImdb/train/pos/0_9.txt`, with or without the first part.
@@ -153,6 +186,9 @@ impl AclImdbArchive {
         } else {
             Place::member(&self.path, member)
         };
-        Error::Damaged { place, source }
+        match bomb(&source) {
+            Some(most) => archive::too_large(Place::file(&self.path), most),
+            None => Error::Damaged { place, source },
+        }
     }
 }

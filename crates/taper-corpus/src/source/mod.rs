@@ -80,7 +80,7 @@ impl Source {
             }
             Ok(found) if found.is_file() && is_archive(path, &settings.limits)? => {
                 not_told(told, "an aclImdb archive")?;
-                Ok(Self::AclImdbArchive(AclImdbArchive::new(path)))
+                Ok(Self::AclImdbArchive(AclImdbArchive::new(path, settings.limits)))
             }
             _ => Ok(Self::Files(Box::new(FileSource::open(path, settings)?))),
         }
