@@ -81,7 +81,7 @@ def main():
     shapes |= {f"random-{index:02}": draw(rng, "lstm") for index in range(RANDOM)}
     for name, shape in shapes.items():
         write(shape, folder / f"{name}.safetensors")
-    print(f"{len(shapes)} inputs in {folder}")
+    print(f"{len(shapes)} inputs")
 
 
 if __name__ == "__main__":
