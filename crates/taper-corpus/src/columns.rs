@@ -42,8 +42,8 @@ pub(crate) fn check_footer(path: &Path, split: &str) -> Result<Footer> {
     })
 }
 
-/// Whether the first file of every split has a column `text`, and none a `label` of another type than a
-/// corpus has.
+/// Whether the first file of every split has a column `text`, and none a `label`, `id` or `group` of another type
+/// than a corpus has.
 pub(crate) fn is_corpus_like(splits: &[(String, Vec<PathBuf>)]) -> Result<bool> {
     for (split, files) in splits {
         let Some(path) = files.first() else {
@@ -52,6 +52,8 @@ pub(crate) fn is_corpus_like(splits: &[(String, Vec<PathBuf>)]) -> Result<bool> 
         let builder = open(path)?;
         let label = builder.schema().field_with_name("label");
         let fits = label.map_or(may_lack_labels(split), |field| field.data_type().is_integer());
+        let named = ["id", "group"].map(|column| builder.schema().field_with_name(column));
+        let fits = fits && named.iter().flatten().all(|field| is_string(field.data_type()));
         if builder.schema().index_of("text").is_err() || !fits {
             return Ok(false);
         }

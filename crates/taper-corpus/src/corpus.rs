@@ -17,7 +17,7 @@ use crate::write::ShardWriter;
 /// Encoded bytes of a shard, the Hub's own habit.
 const MAX_SHARD_BYTES: u64 = 500 << 20;
 
-/// Texts are handed on once they fill a megabyte or this many rows.
+/// Rows are handed on once they fill a megabyte or are this many.
 const BUFFER_ROWS: usize = 1024;
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -242,7 +242,8 @@ impl SplitWriter {
             columns.origin.append(origin);
         }
         columns.rows += 1;
-        columns.bytes += record.text.len();
+        columns.bytes += record.text.len() + record.id.len();
+        columns.bytes += record.group.as_ref().map_or(0, String::len);
         if columns.rows >= BUFFER_ROWS || columns.bytes >= BUFFER_BYTES {
             self.flush()?;
         }

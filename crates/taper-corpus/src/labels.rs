@@ -19,6 +19,8 @@ pub(crate) struct Labels {
     given: bool,
     /// Given names that stand for numbers: the smallest number there can be, once it is known.
     base: Option<u64>,
+    /// The largest number seen where names stand for numbers.
+    highest: u64,
 }
 
 impl Labels {
@@ -49,6 +51,7 @@ impl Labels {
             }
             // From 0 as soon as a 0 is seen, else from 1.
             self.base = Some(self.base.unwrap_or(1).min(number));
+            self.highest = self.highest.max(number);
             return Ok(());
         }
         self.ambiguous(label, &place)?;
@@ -80,7 +83,22 @@ impl Labels {
     }
 
     /// All labels are seen: classes that are whole numbers are put in the order of their size, and false comes before true.
-    pub(crate) fn settle(&mut self) {
+    ///
+    /// # Errors
+    /// Numbers of which nobody knows whether the first name is that of 0 or of 1.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        if self.base == Some(1) && self.highest < self.names.len() as u64 {
+            return Err(Error::Settings {
+                key: "class_names",
+                problem: format!(
+                    "{} names are given for labels that are whole numbers from 1 to {}: with a row of class 0 the first \
+                     name is that of 0, with one of class {} that of 1; give such a row, or names as labels",
+                    self.names.len(),
+                    self.highest,
+                    self.names.len()
+                ),
+            });
+        }
         let sizes = |size: fn(&str) -> Option<i128>| -> Option<Vec<i128>> {
             self.names.iter().map(|name| size(name)).collect()
         };
@@ -97,6 +115,7 @@ impl Labels {
         for name in &mut self.names {
             *name = name.trim().to_owned();
         }
+        Ok(())
     }
 
     /// # Errors
@@ -202,7 +221,7 @@ mod tests {
         for label in labels {
             learned.learn(label, place)?;
         }
-        learned.settle();
+        learned.settle()?;
         Ok(learned)
     }
 
@@ -235,6 +254,15 @@ mod tests {
         assert_eq!(["0", "1"].map(|label| labels.number(label, place).unwrap()), [0, 1]);
         let message = labels.number("2", place).unwrap_err().to_string();
         assert!(message.contains("line 7 has the unknown label 2"), "{message}");
+    }
+
+    #[test]
+    fn numbers_that_may_count_from_0_or_from_1_are_refused() {
+        let names = ["a", "b", "c", "d"];
+        let message = learned(&names, &["1", "3", "2"]).unwrap_err().to_string();
+        assert!(message.contains("4 names") && message.contains("from 1 to 3"), "{message}");
+        assert_eq!(learned(&names, &["4"]).unwrap().number("1", place).unwrap(), 0);
+        assert_eq!(learned(&names, &["3", "0"]).unwrap().number("1", place).unwrap(), 1);
     }
 
     #[test]

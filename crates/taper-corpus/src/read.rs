@@ -17,6 +17,9 @@ use crate::error::{Error, Place, Result};
 use crate::input::{FREE_BYTES, archive};
 use crate::settings::Limits;
 
+/// Decoded bytes of a batch, or about: where rows are long, it has fewer than were asked for.
+const BATCH_BYTES: i64 = 64 << 20;
+
 /// Opens a file up to its footer, which holds schema, metadata and row count. The member of an archive is unpacked first,
 /// to a file without a name.
 pub(crate) fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
@@ -79,7 +82,8 @@ impl FileBatches {
         sorted.dedup();
         let order =
             roots.iter().filter_map(|root| sorted.iter().position(|kept| kept == root)).collect();
-        let builder = builder.with_projection(mask).with_batch_size(batch_rows.max(1));
+        let batch_rows = batch_rows.min(rows_within_bytes(&builder)).max(1);
+        let builder = builder.with_projection(mask).with_batch_size(batch_rows);
         let reader = guarded(|| builder.build())
             .map_err(|source| Error::Parquet { place: Place::file(path), source })?;
         Ok(Self { path: path.to_owned(), reader: Some(reader), order, next_row: 0 })
@@ -114,6 +118,14 @@ impl FileBatches {
     fn fault(&self, row: u64, error: ArrowError) -> Error {
         Error::Parquet { place: Place::row(&self.path, row), source: ParquetError::from(error) }
     }
+}
+
+/// How many rows of the widest group are decoded at a time.
+fn rows_within_bytes(builder: &ParquetRecordBatchReaderBuilder<File>) -> usize {
+    let groups = builder.metadata().row_groups().iter();
+    let width = |rows: i64, bytes: i64| bytes.checked_div(rows).unwrap_or(0);
+    let widest = groups.map(|group| width(group.num_rows(), group.total_byte_size())).max();
+    usize::try_from(BATCH_BYTES / widest.unwrap_or(0).max(1)).unwrap_or(1)
 }
 
 fn column_indices(
@@ -154,8 +166,8 @@ impl std::fmt::Debug for Batches {
     }
 }
 
-/// Streams the files in order as batches of `[batch_rows, columns]`; the last of a file may be
-/// shorter. Only the columns asked for are read and decoded, and they come in the order asked for.
+/// Streams the files in order as batches of `[batch_rows, columns]`, of fewer rows at the end of a file and where
+/// they are so long that a batch would have more than some 64 MiB. Only the columns asked for are read and decoded, and they come in the order asked for.
 ///
 /// # Errors
 /// Every file's footer is read at once: a file that is missing, empty, cut short or without one of

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::compute::BatchCoalescer;
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -25,8 +26,10 @@ const ZSTD_LEVEL: i32 = 3;
 const ROW_GROUP_BYTES: usize = 64 << 20;
 
 /// Rows handed to the encoder at a time. Pages are cut between these, so equal rows give equal
-/// bytes however the caller batched them.
+/// bytes however the caller batched them; unless so many are longer than this many bytes, after which what was
+/// written is encoded, too.
 const ENCODE_ROWS: usize = 1024;
+const ENCODE_BYTES: usize = 64 << 20;
 
 /// Writes one split of any schema as `<split>-00000-of-0000N.parquet`, zstd 3.
 ///
@@ -39,6 +42,8 @@ pub struct ShardWriter {
     properties: WriterProperties,
     max_shard_bytes: u64,
     rows: BatchCoalescer,
+    /// Bytes of the rows that wait, or a little more.
+    waiting: usize,
     open: Option<ArrowWriter<NamedTempFile>>,
     closed: Vec<NamedTempFile>,
 }
@@ -86,6 +91,7 @@ impl ShardWriter {
             dir: dir.to_owned(),
             split: split.to_owned(),
             rows: BatchCoalescer::new(schema.clone(), ENCODE_ROWS),
+            waiting: 0,
             schema,
             properties,
             max_shard_bytes,
@@ -109,10 +115,19 @@ impl ShardWriter {
                 )),
             });
         }
-        self.rows
-            .push_batch(batch.clone())
-            .map_err(|error| Error::writing(&self.shard_under_way(), error.into()))?;
+        self.push(batch).map_err(|error| Error::writing(&self.shard_under_way(), error.into()))?;
         self.encode()
+    }
+
+    fn push(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        for column in batch.columns() {
+            self.waiting += column.to_data().get_slice_memory_size()?;
+        }
+        self.rows.push_batch(batch.clone())?;
+        if self.waiting >= ENCODE_BYTES {
+            self.rows.finish_buffered_batch()?;
+        }
+        Ok(())
     }
 
     /// Closes the last shard, gives all their names, and removes the shards that an earlier set of
@@ -140,6 +155,7 @@ impl ShardWriter {
 
     fn encode(&mut self) -> Result<()> {
         while let Some(batch) = self.rows.next_completed_batch() {
+            self.waiting = 0;
             let path = self.shard_under_way();
             let mut writer = match self.open.take() {
                 Some(writer) => writer,

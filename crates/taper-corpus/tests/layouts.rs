@@ -149,6 +149,19 @@ fn a_table_beside_class_folders_is_read_and_the_folders_are_named() {
 }
 
 #[test]
+fn data_beside_folders_of_splits_is_read_and_the_folders_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = [
+        ("train/pos/1.txt", "good"),
+        ("train/neg/1.txt", "bad"),
+        ("all.csv", "text,label\na,x\nb,y\n"),
+    ];
+    write(dir.path(), &files);
+    let notes = Source::open(dir.path()).unwrap().plan(0).unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains("passed over (train)")), "{notes:?}");
+}
+
+#[test]
 fn a_class_of_folders_is_told_as_such() {
     let message = read_files(&[("pos/1.txt", "good"), ("neg/a/1.txt", "bad")]).unwrap_err();
     assert!(message.contains("neg") && message.contains("a folder within"), "{message}");

@@ -70,10 +70,11 @@ impl LstmCell {
     fn check(&self, x: &Tensor, h: &Tensor, c: &Tensor) -> Result<()> {
         let (_, input_size) = self.weight_ih.dims2()?;
         let (_, hidden_size) = self.weight_hh.dims2()?;
-        let (batch, _) = x.dims2()?;
+        let batch = x.dims().first().copied().unwrap_or_default();
         for (what, tensor, features) in
             [("x", x, input_size), ("h", h, hidden_size), ("c", c, hidden_size)]
         {
+            Error::check_type(what, tensor, self.weight_ih.dtype())?;
             if tensor.dims() != [batch, features] {
                 return Err(Error::shape(what, tensor.dims(), &[batch, features]));
             }

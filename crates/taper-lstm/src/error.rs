@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use candle_core::{DType, Tensor};
+
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -27,6 +29,28 @@ pub enum Error {
     EmptySequence {
         /// Position in the batch, from 0.
         index: usize,
+    },
+    /// A sequence longer than the padded input that it is to be packed from.
+    #[error(
+        "sequence {index} of the batch has length {length}; the padded input has {steps} steps"
+    )]
+    SequenceTooLong {
+        /// Position in the batch, from 0.
+        index: usize,
+        /// Its length as given.
+        length: usize,
+        /// Steps of the padded input.
+        steps: usize,
+    },
+    /// Two operands disagree in type.
+    #[error("{what} is {found}; expected {expected}")]
+    Type {
+        /// Which operand.
+        what: &'static str,
+        /// Its type.
+        found: &'static str,
+        /// The type it should have.
+        expected: &'static str,
     },
     /// Two operands disagree in shape.
     #[error("{what} has shape {found:?}; expected {expected:?}")]
@@ -68,6 +92,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Unless `tensor` has this type.
+    pub(crate) fn check_type(what: &'static str, tensor: &Tensor, expected: DType) -> Result<()> {
+        let found = tensor.dtype();
+        if found == expected {
+            return Ok(());
+        }
+        Err(Self::Type { what, found: found.as_str(), expected: expected.as_str() })
+    }
+
     pub(crate) fn shape(what: &'static str, found: &[usize], expected: &[usize]) -> Self {
         Self::Shape { what, found: found.to_vec(), expected: expected.to_vec() }
     }

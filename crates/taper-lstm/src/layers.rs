@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::cell::uniform;
@@ -204,8 +204,14 @@ impl Layers {
         parts.collect()
     }
 
+    /// The type of all parameters.
+    fn dtype(&self) -> DType {
+        self.parameters[0][0].dtype()
+    }
+
     pub(crate) fn check_input(&self, input: &PackedSequence) -> Result<()> {
         let (total, features) = input.data().dims2()?;
+        Error::check_type("the input", input.data(), self.dtype())?;
         let expected = self.config.layers.input_size;
         if features != expected {
             return Err(Error::shape("the input", input.data().dims(), &[total, expected]));
@@ -260,6 +266,7 @@ impl Layers {
         what: &'static str,
         size: usize,
     ) -> Result<Tensor> {
+        Error::check_type(what, state, self.dtype())?;
         let RecurrentConfig { num_layers, .. } = self.config.layers;
         let rows = num_layers * self.config.layers.num_directions();
         let expected = [rows, packing.batch_size(), size];

@@ -39,8 +39,7 @@ impl Packing {
             unsorted_indices[index as usize] = position;
         }
         let longest = lengths[sorted_indices[0] as usize];
-        let mut batch_sizes = Vec::with_capacity(longest);
-        let mut offsets = Vec::with_capacity(longest);
+        let (mut batch_sizes, mut offsets) = (Vec::new(), Vec::new());
         let (mut alive, mut total) = (lengths.len(), 0);
         for t in 0..longest {
             while lengths[sorted_indices[alive - 1] as usize] <= t {
@@ -153,13 +152,23 @@ impl PackedSequence {
     ///
     /// # Shapes
     /// `padded`: `[batch, steps, features]`, with `steps` at least the longest of `lengths`
+    ///
+    /// # Errors
+    /// Another number of sequences than of lengths; a length of 0, or one beyond `steps`.
     pub fn pack_padded(padded: &Tensor, lengths: &[usize]) -> Result<Self> {
-        let packing = Packing::new(lengths)?;
-        let (batch, steps, features) = padded.dims3()?;
-        if batch != packing.batch_size() || steps < packing.num_steps() {
-            let expected = [packing.batch_size(), packing.num_steps(), features];
+        let &[batch, steps, features] = padded.dims() else {
+            return Err(Error::shape("padded input", padded.dims(), &[lengths.len(), 0, 0]));
+        };
+        if batch != lengths.len() {
+            let expected = [lengths.len(), steps, features];
             return Err(Error::shape("padded input", padded.dims(), &expected));
         }
+        if let Some((index, &length)) =
+            lengths.iter().enumerate().find(|(_, length)| **length > steps)
+        {
+            return Err(Error::SequenceTooLong { index, length, steps });
+        }
+        let packing = Packing::new(lengths)?;
         let rows: Vec<u32> = packing.steps().map(|(index, t)| (index * steps + t) as u32).collect();
         let rows = Tensor::new(rows, padded.device())?;
         let data = padded.reshape((batch * steps, features))?.index_select(&rows, 0)?;
@@ -228,6 +237,18 @@ mod tests {
         assert!(matches!(Packing::new(&[3, 0]), Err(Error::EmptySequence { index: 1 })));
         let packing = Packing::new(&[2]).unwrap();
         assert!(packing.pack(&[&[1, 2, 3][..]]).is_err());
+
+        let padded = Tensor::zeros((2, 5, 1), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let message = |lengths: &[usize]| {
+            PackedSequence::pack_padded(&padded, lengths).unwrap_err().to_string()
+        };
+        for length in [6, usize::MAX] {
+            let message = message(&[5, length]);
+            let expected =
+                format!("sequence 1 of the batch has length {length}; the padded input has 5");
+            assert!(message.starts_with(&expected), "{message}");
+        }
+        assert!(message(&[5]).starts_with("padded input has shape [2, 5, 1]; expected [1, 5, 1]"));
     }
 
     proptest! {

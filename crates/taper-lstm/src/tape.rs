@@ -154,6 +154,30 @@ mod tests {
     }
 
     #[test]
+    fn another_type_is_named() {
+        let parameters = Parameters::new(2);
+        let stack = LstmConfig::new(3, 5).stack();
+        let layers = Layers::new(stack, &parameters.var_builder(DType::F32, &Device::Cpu)).unwrap();
+        let packing = Arc::new(Packing::new(&[2]).unwrap());
+        let of = |dtype| numbers(&[2, 3], 0.1).to_dtype(dtype).unwrap();
+        let input = |dtype| PackedSequence::new(of(dtype), packing.clone()).unwrap();
+        let message = layers.forward(&input(DType::F64), None, TRAIN).unwrap_err().to_string();
+        assert_eq!(message, "the input is f64; expected f32");
+        let state = |dtype| numbers(&[1, 1, 5], 0.1).to_dtype(dtype).unwrap();
+        let states = States { h: state(DType::F32), c: Some(state(DType::U32)) };
+        let error = layers.forward(&input(DType::F32), Some(&states), TRAIN).unwrap_err();
+        assert_eq!(error.to_string(), "the initial c is u32; expected f32");
+
+        let vb = parameters.var_builder(DType::F32, &Device::Cpu);
+        let cell = crate::LstmCell::new(3, 5, true, &vb.pp("cell")).unwrap();
+        let h = numbers(&[2, 5], 0.1);
+        let message = cell.step(&of(DType::F64), &h, &h).unwrap_err().to_string();
+        assert_eq!(message, "x is f64; expected f32");
+        let message = cell.step(&of(DType::F32), &h.get(0).unwrap(), &h).unwrap_err().to_string();
+        assert_eq!(message, "h has shape [5]; expected [2, 5]");
+    }
+
+    #[test]
     fn off_the_graph_everything_has_the_same_bits() {
         let config = LstmConfig {
             num_layers: 3,

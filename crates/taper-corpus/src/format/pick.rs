@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use crate::settings::ColumnSettings;
 
 /// What a column of texts is usually called, the likelier first.
@@ -104,15 +104,19 @@ pub(crate) fn pick(
         group: told.group.as_ref().map(find).transpose()?,
         id: told.id.as_ref().map(find).transpose()?,
     };
-    let known = |candidates: &[&str]| {
-        let named =
-            |name: &&str| names.iter().find(|known| known.trim().eq_ignore_ascii_case(name));
-        candidates.iter().find_map(named)
+    let known = |candidates: &[&str], taken: &[Option<usize>]| {
+        let free = |at: usize| !taken.contains(&Some(at));
+        let named = |candidate: &&str| {
+            let mut columns = names.iter().enumerate();
+            columns.find(|(at, name)| free(*at) && name.trim().eq_ignore_ascii_case(candidate))
+        };
+        candidates.iter().find_map(named).map(|(_, name)| name)
     };
     // By name again: two columns called `text` are no answer.
-    let guess = |candidates: &[&str]| known(candidates).map(find).transpose();
+    let guess = |candidates: &[&str]| known(candidates, &[]).map(find).transpose();
     if picks.text.is_empty() {
-        picks.text.extend(guess(&TEXTS)?);
+        let taken = [picks.label, picks.group, picks.id];
+        picks.text.extend(known(&TEXTS, &taken).map(find).transpose()?);
     }
     if picks.label.is_none() {
         let taken = [picks.group, picks.id];
@@ -167,7 +171,7 @@ fn find(path: &Path, names: &[String], column: &String) -> Result<usize> {
         (Some(at), None) => return Ok(at),
         (Some(one), Some(other)) => {
             return Err(Error::Malformed {
-                place: crate::error::Place::file(path),
+                place: Place::file(path),
                 problem: format!(
                     "columns {} and {} are both called `{column}`; name one of them otherwise",
                     one + 1,
@@ -191,4 +195,39 @@ fn find(path: &Path, names: &[String], column: &String) -> Result<usize> {
         suggestion: near.map(|(_, name)| name.clone()),
         known: names.to_vec(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_column_that_is_told_to_be_something_else_is_not_the_text() {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let told = |role: &str, column: &str| {
+            let told = |name| (role == name).then(|| column.to_owned());
+            ColumnSettings {
+                label: told("label"),
+                group: told("group"),
+                id: told("id"),
+                ..ColumnSettings::default()
+            }
+        };
+        let path = Path::new("x.csv");
+        let picks = pick(
+            path,
+            &names(&["review", "comment"]),
+            &told("label", "review"),
+            LabelUse::Required,
+        );
+        let picks = picks.unwrap();
+        assert_eq!((picks.text, picks.label), (vec![1], Some(0)));
+        let answers = names(&["question", "answer", "label"]);
+        for role in ["group", "id"] {
+            let error = pick(path, &answers, &told(role, "question"), LabelUse::Required);
+            let message = error.unwrap_err().to_string();
+            assert!(message.contains("known to hold the text"), "{message}");
+        }
+    }
 }

@@ -213,7 +213,7 @@ impl FileSource {
             hash(&mut records, &seen, &raw);
             hash_origin(&mut origins, &seen.origin(&self.base));
             if seen.split != first && !settled {
-                labels.settle();
+                labels.settle()?;
                 settled = true;
             }
             let place = || seen.place();
@@ -241,7 +241,7 @@ impl FileSource {
             Ok(())
         })?;
         if !settled {
-            labels.settle();
+            labels.settle()?;
         }
         let mixed = unlabelled.into_iter().find(|(split, _)| labelled.contains(split));
         if let Some((split, place)) = mixed.filter(|_| self.settings.on_error == OnError::Stop) {

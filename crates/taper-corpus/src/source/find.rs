@@ -248,6 +248,13 @@ fn is_data(path: &Path) -> bool {
     DATA.contains(&extension(path).as_str())
 }
 
+/// Those of a folder's files that are data, in the order of their names.
+pub(super) fn data_files(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
+    files.retain(|path| is_data(path) || is_text(path, split_in(path)));
+    files.sort();
+    files
+}
+
 /// A text file is data where its name tells a split; else it is somebody's README.
 fn is_text(path: &Path, split: Option<&str>) -> bool {
     ["txt", "text"].contains(&extension(path).as_str()) && split.is_some()
@@ -270,15 +277,13 @@ fn folder(dir: &Path, settings: &SourceSettings) -> Result<Found> {
         names.push(name);
     }
     names.sort();
-    files.sort();
     folders.sort();
-    files.retain(|path| is_data(path) || is_text(path, split_in(path)));
+    let files = data_files(files);
     let told_folders = settings.format == Some(Format::Folders);
     if !told_folders && !files.is_empty() {
         let mut found = by_name(files);
-        if let Some(classes) = class_folders(dir).unwrap_or_default() {
-            let names =
-                classes.iter().filter_map(|class| Some(class.file_name()?.to_string_lossy()));
+        if !folders.is_empty() {
+            let names = folders.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy()));
             found.notes.push(format!(
                 "files of data stand beside folders, which are passed over ({}); a folder per class is read with \
                  `data.format` = \"folders\"",

@@ -266,8 +266,9 @@ fn open_folder(dir: &Path, settings: &SourceSettings, told: bool) -> Result<Sour
             return Ok(Source::AclImdbFolder(AclImdbFolder::new(&root)));
         }
     }
+    let (files, folders) = list(dir)?;
     let mut candidates = Vec::new();
-    for folder in list(dir)?.1 {
+    for folder in folders {
         let sets = shard_sets(&folder)?;
         if !sets.is_empty() {
             candidates.push((folder, sets));
@@ -275,7 +276,16 @@ fn open_folder(dir: &Path, settings: &SourceSettings, told: bool) -> Result<Sour
     }
     let several: Vec<String> =
         candidates.iter().map(|(folder, _)| folder.display().to_string()).collect();
+    let beside = find::data_files(files.iter().map(|name| dir.join(name)).collect());
     match (candidates.pop(), several.len()) {
+        (Some((folder, _)), _) if let Some(file) = beside.first() => Err(Error::NotASource {
+            path: dir.to_owned(),
+            found: format!(
+                "it holds a data set ({}) and data beside it ({}); name one",
+                folder.display(),
+                file.display()
+            ),
+        }),
         (Some((folder, sets)), 1) => open_shards(&folder, sets, settings, told),
         (Some(_), _) => Err(Error::NotASource {
             path: dir.to_owned(),

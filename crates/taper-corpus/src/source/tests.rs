@@ -352,6 +352,36 @@ fn bad_columns_are_named() {
 }
 
 #[test]
+fn ids_may_be_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let columns: [(&str, ArrayRef); 3] = [
+        ("text", Arc::new(StringArray::from(vec!["a", "b"]))),
+        ("label", Arc::new(Int64Array::from(vec![1, 0]))),
+        ("id", Arc::new(Int64Array::from(vec![40, 7]))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    write_file(dir.path(), "train", &batch, Some(NAMES));
+    let records = collect(dir.path()).unwrap();
+    let found: Vec<_> = records.iter().map(|(_, row)| (row.id.as_str(), row.label)).collect();
+    assert_eq!(found, [("40", Some(1)), ("7", Some(0))]);
+    assert_eq!(Source::open(dir.path()).unwrap().class_names().unwrap(), ["neg", "pos"]);
+}
+
+#[test]
+fn data_beside_a_hub_folder_must_be_named() {
+    let dir = tempfile::tempdir().unwrap();
+    hub_file(&dir.path().join("plain_text"), "train", &[(Some("a"), Some(1))], Some(NAMES));
+    fs::write(dir.path().join("README.md"), "about").unwrap();
+    assert_eq!(collect(dir.path()).unwrap().len(), 1);
+    fs::write(dir.path().join("train.csv"), "text,label\na,x\n").unwrap();
+    let message = message(dir.path());
+    assert!(
+        message.contains("plain_text") && message.contains("train.csv); name one"),
+        "{message}"
+    );
+}
+
+#[test]
 fn no_rows_and_disagreement_are_told() {
     let dir = tempfile::tempdir().unwrap();
     hub_file(dir.path(), "train", &[(Some("a"), Some(1))], Some(NAMES));

@@ -1,7 +1,7 @@
 //! Shards: names, bytes, and what stands in the folder at each moment.
 #![allow(clippy::unwrap_used)]
 
-use arrow::array::{Array, AsArray, ListArray, UInt16Array};
+use arrow::array::{Array, AsArray, ListArray, StringArray, UInt16Array};
 use arrow::datatypes::{DataType, Field, Schema, UInt16Type};
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -52,6 +52,34 @@ fn equal_rows_give_equal_bytes_however_they_come() {
         assert_eq!(a.file_name(), b.file_name());
         assert_eq!(fs::read(a).unwrap(), fs::read(b).unwrap());
     }
+}
+
+#[test]
+fn long_rows_come_and_go_few_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let schema = Arc::new(Schema::new(vec![Field::new("text", DataType::Utf8, false)]));
+    let mut writer =
+        ShardWriter::create(dir.path(), "train", schema.clone(), &BTreeMap::new(), 1 << 30)
+            .unwrap();
+    let text = |row: u8| format!("{row}").repeat(10 << 20);
+    for row in 0..9 {
+        let column = StringArray::from_iter_values([text(row)]);
+        writer
+            .write(&RecordBatch::try_new(schema.clone(), vec![Arc::new(column)]).unwrap())
+            .unwrap();
+        assert!(writer.rows.get_buffered_rows() < 7);
+    }
+    let files = writer.finish().unwrap();
+    let mut rows = 0;
+    for batch in batches(&files, &["text"], 2048).unwrap() {
+        let batch = batch.unwrap();
+        assert!(batch.num_rows() < 7, "{}", batch.num_rows());
+        for found in batch.column(0).as_string::<i32>() {
+            assert_eq!(found.unwrap(), text(rows));
+            rows += 1;
+        }
+    }
+    assert_eq!(rows, 9);
 }
 
 #[test]

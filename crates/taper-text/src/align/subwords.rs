@@ -12,6 +12,9 @@ use super::lowercase_of;
 /// Characters of a subword.
 const LENGTHS: std::ops::RangeInclusive<usize> = 3..=6;
 
+/// Characters of the longest word that has subwords: beyond are no words, and their subwords would fill the memory.
+const LONGEST_WORD: usize = 64;
+
 /// The subwords that words without a vector share with words that have one.
 pub(super) struct Shared {
     /// For each such subword, in the order of first use: the rows without a vector, then those with one.
@@ -84,6 +87,9 @@ impl Shared {
 
 /// Calls `visit` with each subword of a word, in lower case.
 fn each(word: &str, visit: &mut dyn FnMut(&str)) {
+    if word.chars().nth(LONGEST_WORD).is_some() {
+        return;
+    }
     let marked = format!("<{}>", lowercase_of(word));
     let borders: Vec<usize> =
         marked.char_indices().map(|(start, _)| start).chain([marked.len()]).collect();
@@ -92,6 +98,20 @@ fn each(word: &str, visit: &mut dyn FnMut(&str)) {
             if let Some(end) = borders.get(start + length) {
                 visit(&marked[borders[start]..*end]);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_longer_than_any_word_has_no_subwords() {
+        for (length, some) in [(64, true), (65, false), (1 << 20, false)] {
+            let (word, mut count) = ("é".repeat(length), 0);
+            each(&word, &mut |_| count += 1);
+            assert_eq!(count > 0, some, "{length}");
         }
     }
 }

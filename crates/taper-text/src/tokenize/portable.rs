@@ -116,8 +116,17 @@ impl Tokenizer {
     /// [`Error::TokenizerFile`] naming the file and what stands in the way: no JSON, a model the library does not know or
     /// cannot read, ids with gaps, an unknown token that is missing though the model needs one, BPE with dropout.
     pub fn load(path: &Path) -> Result<Tokenizer> {
-        let bytes =
-            std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        let failed = |source| Error::Io { path: path.to_owned(), source };
+        let found = std::fs::metadata(path).map_err(failed)?;
+        // A pipe would wait for whoever writes to it; of a folder the system says what it is.
+        if !found.is_file() && !found.is_dir() {
+            return Err(Error::TokenizerFile {
+                path: path.to_owned(),
+                found: "a pipe or a device".to_owned(),
+                expected: "a file".to_owned(),
+            });
+        }
+        let bytes = std::fs::read(path).map_err(failed)?;
         Self::from_json(&bytes).map_err(|error| match error {
             Shape::Own(error) => error,
             Shape::Other { found, expected } => {

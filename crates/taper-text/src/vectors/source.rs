@@ -57,14 +57,15 @@ impl Container {
     }
 }
 
-/// Opens a file that is not a folder.
+/// Opens a file. Anything else is not even opened: a pipe would wait for whoever writes to it.
 pub(super) fn open(origin: &Origin<'_>) -> Result<File> {
     let failed = |source: IoError| Error::Io { path: origin.path.to_owned(), source };
-    let file = File::open(origin.path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.is_dir() {
-        return Err(origin.whole("a folder", "a file of word vectors"));
+    let found = std::fs::metadata(origin.path).map_err(failed)?;
+    if !found.is_file() {
+        let found = if found.is_dir() { "a folder" } else { "a pipe or a device" };
+        return Err(origin.whole(found, "a file of word vectors"));
     }
-    Ok(file)
+    File::open(origin.path).map_err(failed)
 }
 
 /// The first `length` bytes of a file, or all it has; the file is then at its start again.

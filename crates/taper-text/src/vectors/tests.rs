@@ -359,3 +359,19 @@ fn the_real_file_reads_where_it_is_at_hand() {
     let message = read_vectors(&path, None, 50, &|_| false).unwrap_err().to_string();
     assert!(message.contains("line 1: 100 fields after the word, expected 50"), "{message}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let folder = Folder::new();
+    let pipe = folder.0.path().join("pipe.txt");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let expected = "a pipe or a device; expected a file";
+    for message in [
+        read(&pipe, None).unwrap_err().to_string(),
+        words_beside(&pipe).unwrap_err().to_string(),
+        crate::Tokenizer::load(&pipe).unwrap_err().to_string(),
+    ] {
+        assert!(message.contains("pipe.txt") && message.contains(expected), "{message}");
+    }
+}

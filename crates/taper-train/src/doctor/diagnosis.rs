@@ -209,7 +209,8 @@ pub struct Drift {
     /// Jensen-Shannon divergence of the two unigram distributions, in bits: 0 the same, 1 nothing in common. Words
     /// outside the vocabulary count as one word.
     pub js_divergence: f64,
-    /// The same between the even and the odd rows of the training split: what chance alone gives.
+    /// The same between a sample of the training split, as large as this split but half of it at the most, and its other
+    /// rows: what chance alone gives.
     pub floor: f64,
     /// The words that add most to it.
     pub words: Vec<DriftWord>,

@@ -29,7 +29,7 @@ pub(super) fn add(
 
     let unknown = vocabulary.specials().unknown.map(|id| id as usize);
     let mut train = Unigrams::default();
-    let mut floor = 0.0;
+    let mut texts = None;
     // Train comes first.
     for split in &mut diagnosis.splits {
         let encoded = prepared.encoded(&split.split)?;
@@ -43,11 +43,11 @@ pub(super) fn add(
         let here = Unigrams::of(&encoded, vocabulary.len(), |_| true);
         split.coverage = here.coverage(unknown, has_vector.as_deref());
         if split.split == "train" {
-            let even = Unigrams::of(&encoded, vocabulary.len(), |row| row % 2 == 0);
-            let odd = Unigrams::of(&encoded, vocabulary.len(), |row| row % 2 == 1);
-            floor = even.divergence(&odd).0;
             train = here;
+            texts = Some(encoded);
         } else {
+            let floor =
+                texts.as_ref().map_or(0.0, |texts| chance(texts, encoded.len(), vocabulary.len()));
             let (js_divergence, shares) = train.divergence(&here);
             let words = widest(&shares, unknown).into_iter().map(|id| DriftWord {
                 word: vocabulary.token(id as u32).unwrap_or_default().to_owned(),
@@ -58,6 +58,13 @@ pub(super) fn add(
         }
     }
     Ok(())
+}
+
+/// The divergence of a sample of so many texts, or of half of them, from the others.
+fn chance(texts: &EncodedSplit, sample: usize, vocabulary: usize) -> f64 {
+    let every = (texts.len() / sample.max(1)).max(2);
+    let taken = Unigrams::of(texts, vocabulary, |row| row % every == 0);
+    Unigrams::of(texts, vocabulary, |row| row % every != 0).divergence(&taken).0
 }
 
 /// `lengths` in ascending order.

@@ -16,7 +16,7 @@ use crate::manifest::Stage;
 use crate::recipe::{self, Vectors};
 use crate::{Error, Recipe, Result, atomic};
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What the stage depends on: the `[vectors]` table, the vectors, the vocabulary and the counts.
 pub(super) fn fingerprint(

@@ -42,7 +42,8 @@ fn paths_that_lead_out_links_and_bombs_are_refused() {
     assert!(message.contains("0_9.txt holds more than 16777216 bytes"), "{message}");
     for kind in [tar::EntryType::GNULongName, tar::EntryType::XHeader] {
         let endless = header(1 << 20, kind, "././@LongLink");
-        let message = with(&|tar| tar.append(&endless, std::io::repeat(b'x').take(1 << 20)).unwrap());
+        let message =
+            with(&|tar| tar.append(&endless, std::io::repeat(b'x').take(1 << 20)).unwrap());
         assert!(message.contains("followed by a name or properties of 1048576 bytes"), "{message}");
     }
     let zeros = header(100 << 20, tar::EntryType::Regular, "aclImdb/train/labeledBow.feat");

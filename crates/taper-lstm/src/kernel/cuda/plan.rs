@@ -102,33 +102,53 @@ impl Plan {
                 _ => (cluster, Exchange::Cluster),
             })
             .find_map(|(cluster, exchange)| Self::with(machine, task, cluster, exchange));
-        local_or_cluster.or_else(|| {
+        let spread = || {
             [UNITS, UNITS / 2]
                 .map(|units| task.hidden_size.div_ceil(units))
                 .into_iter()
                 .filter(|&cluster| cluster <= machine.multiprocessors)
-                .find_map(|cluster| Self::with(machine, task, cluster, Exchange::Global))
-        })
+        };
+        local_or_cluster
+            .or_else(|| {
+                spread().find_map(|cluster| Self::with(machine, task, cluster, Exchange::Global))
+            })
+            // Slices of 4 take more launches, and less memory.
+            .or_else(|| {
+                let of =
+                    |cluster| Self::of(machine, task, Format::F32x4, cluster, Exchange::Global);
+                spread().find_map(of).filter(|_| !task.bf16)
+            })
     }
 
     /// The plan with so many blocks a slice, if it fits.
     fn with(machine: Machine, task: Task, cluster: usize, exchange: Exchange) -> Option<Self> {
-        let groups = |format: Format| task.batch.div_ceil(format.rows()) * task.directions;
+        let small = task.batch.div_ceil(Format::F32x4.rows()) * task.directions;
         let format = match task.bf16 {
             true => Format::Bf16x8,
             // Slices of 4 are done sooner, if all of them find room at once.
-            false if groups(Format::F32x4) * cluster <= machine.multiprocessors => Format::F32x4,
+            false if small * cluster <= machine.multiprocessors => Format::F32x4,
             false => Format::F32x8,
         };
+        Self::of(machine, task, format, cluster, exchange)
+    }
+
+    fn of(
+        machine: Machine,
+        task: Task,
+        format: Format,
+        cluster: usize,
+        exchange: Exchange,
+    ) -> Option<Self> {
+        let groups = task.batch.div_ceil(format.rows()) * task.directions;
         let plan = Self {
             format,
             exchange,
             cluster,
             units: task.hidden_size.div_ceil(cluster).next_multiple_of(16),
-            groups: groups(format),
+            groups,
             groups_per_launch: match exchange {
-                Exchange::Local | Exchange::Cluster => groups(format),
-                Exchange::Global => groups(format).min(machine.multiprocessors / cluster),
+                Exchange::Local | Exchange::Cluster => groups,
+                Exchange::Global => groups.min(machine.multiprocessors / cluster),
             },
         };
         plan.fits(machine).then_some(plan)
@@ -250,7 +270,13 @@ mod tests {
         assert_eq!(chosen(HOPPER, of(33)), ("f32x4_cluster2".into(), 2, 32));
         assert_eq!(chosen(A100, of(64)), ("f32x4_local".into(), 1, 64));
         assert_eq!(chosen(HOPPER, of(512)), ("f32x8_global".into(), 32, 16));
-        assert!(Plan::new(HOPPER, of(2048)).is_none());
+        // The widest layers that docs/engine.md names.
+        assert_eq!(chosen(HOPPER, of(672)), ("f32x8_global".into(), 42, 16));
+        assert_eq!(chosen(HOPPER, of(768)), ("f32x4_global".into(), 48, 16));
+        assert!(Plan::new(HOPPER, of(769)).is_none());
+        let bf16 = |hidden_size| Task { bf16: true, ..of(hidden_size) };
+        assert_eq!(chosen(HOPPER, bf16(1392)), ("bf16x8_global".into(), 87, 16));
+        assert!(Plan::new(HOPPER, bf16(1393)).is_none());
         let old = Machine { compute_major: 7, ..A100 };
         assert!(Plan::new(old, of(64)).is_none());
     }

@@ -112,7 +112,9 @@ fn layers_agree_with_their_steps_on_the_cpu() {
     let device = open(0).unwrap();
     let lengths: Vec<usize> = (0..37).map(|i| 1 + (i * 17) % 29).collect();
     for (hidden, directions) in [(1, 1), (5, 2), (33, 2), (64, 1), (130, 2), (256, 2), (400, 1)] {
-        for (precision, bound) in [(Precision::F32, 1e-4), (Precision::Bf16, 3e-2)] {
+        // With a handful of units nothing averages out.
+        let bf16 = if hidden < 8 { 1e-1 } else { 3e-2 };
+        for (precision, bound) in [(Precision::F32, 1e-4), (Precision::Bf16, bf16)] {
             for activations in [Activations::Keep, Activations::Recompute] {
                 let exact = shape(hidden, directions, hidden != 64, &lengths);
                 let shape = LayerShape { precision, activations, ..exact.clone() };
