@@ -1,5 +1,5 @@
-//! The parts of a training step, one by one: a layer forward and backward, the embedding's gradient,
-//! Adam, dropout, packing. `cargo bench -p taper-bench`
+//! The parts of a training step, one by one: a layer forward and backward, the embedding's gradient, Adam, dropout, packing;
+//! and the frozen model's answers in f32 and 8 bits, of a batch and of one review. `cargo bench -p taper-bench`
 
 #![allow(missing_docs, reason = "criterion's macros make functions without")]
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on has failed")]
@@ -9,7 +9,10 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor, Var};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use taper_lstm::{Dropout, Embedding, Lstm, LstmConfig, Mode, PackedSequence, Packing, Parameters};
+use taper_lstm::{
+    Classifier, ClassifierConfig, Dropout, Embedding, FrozenClassifier, Lstm, LstmConfig, Mode,
+    PackedSequence, Packing, Parameters, Pooling, Quantization, TokenBatch,
+};
 use taper_train::Recipe;
 use taper_train::gradients::{Gradient, Gradients};
 use taper_train::optimizer::Optimizer;
@@ -108,5 +111,38 @@ fn adam(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(parts, layer, around_the_layer, adam);
+/// The tutorial's model with its weights packed once: a batch, and one review.
+fn frozen(criterion: &mut Criterion) {
+    let config = ClassifierConfig {
+        vocabulary_size: VOCABULARY,
+        padding_id: Some(1),
+        lstm: LstmConfig {
+            num_layers: 2,
+            bidirectional: true,
+            ..LstmConfig::new(DIMENSIONS, HIDDEN)
+        },
+        pooling: Pooling::Last,
+        num_logits: 1,
+        embedding_dropout: 0.0,
+        token_dropout: 0.0,
+        output_dropout: 0.0,
+    };
+    let parameters = Parameters::new(1);
+    let classifier =
+        Classifier::new(&config, &parameters.var_builder(DType::F32, &Device::Cpu)).unwrap();
+    let ids = ids();
+    let reviews: Vec<&[u32]> = ids.chunks_exact(STEPS).collect();
+    for (name, quantization) in [("f32", Quantization::F32), ("8 bits", Quantization::Int8)] {
+        let frozen = FrozenClassifier::new(&classifier, quantization).unwrap();
+        for count in [BATCH, 1] {
+            let batch = TokenBatch::new(&reviews[..count]).unwrap();
+            let name = format!("frozen tutorial in {name}, {count} x {STEPS} tokens");
+            criterion.bench_function(&name, |bencher| {
+                bencher.iter(|| frozen.forward(black_box(&batch)).unwrap());
+            });
+        }
+    }
+}
+
+criterion_group!(parts, layer, around_the_layer, adam, frozen);
 criterion_main!(parts);
