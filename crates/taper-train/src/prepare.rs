@@ -11,8 +11,7 @@
 //! same rows from another container keep the later stages. New stages are built beside the old ones and swapped in
 //! together, `manifest.json` last, so that a full disk or a kill leaves what was there before.
 //!
-//! Texts go through in batches of rows; memory grows with the words of the vocabulary, not with the rows (apart from 32
-//! bytes a row for the content's fingerprint). With `data.drop_leaks` it grows with the rows too: see
+//! Texts go through in batches of rows; memory grows with the words of the vocabulary, not with the rows. With `data.drop_leaks` it grows with the rows too: see
 //! [`taper_corpus::duplicates`].
 
 mod corpus;
