@@ -133,9 +133,14 @@ impl Bars<'_> {
                 self.advance(done, total, TEMPLATE, String::new());
             }
             PrepareEvent::Plan(plan) => {
+                self.clear();
                 for line in plan.to_string().lines() {
-                    self.console.say(self.bar.as_ref(), line);
+                    self.console.say(None, line);
                 }
+                // Of many rows this takes a while, and nothing tells how far it is.
+                let bar = self.console.bar(0, "{spinner} {msg} {elapsed}");
+                self.bar =
+                    Some(bar.with_message("reading the rows, to see whether they are known"));
             }
             PrepareEvent::Note(note) => self.console.say(self.bar.as_ref(), &note),
             PrepareEvent::Rejected { rows, file } => {
@@ -144,7 +149,8 @@ impl Bars<'_> {
                 self.console.say(self.bar.as_ref(), &message);
             }
             PrepareEvent::Skipped(stage) => {
-                self.console.say(self.bar.as_ref(), &format!("{stage}: up to date"));
+                self.clear();
+                self.console.say(None, &format!("{stage}: up to date"));
             }
             PrepareEvent::Started(_) => self.clear(),
             PrepareEvent::Rows { stage, rows, total } => {
