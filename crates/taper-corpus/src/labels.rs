@@ -89,7 +89,7 @@ impl Labels {
     pub(crate) fn settle(&mut self) -> Result<()> {
         if self.base == Some(1) && self.highest < self.names.len() as u64 {
             return Err(Error::Settings {
-                key: "class_names",
+                key: "label_names",
                 problem: format!(
                     "{} names are given for labels that are whole numbers from 1 to {}: with a row of class 0 the first \
                      name is that of 0, with one of class {} that of 1; give such a row, or names as labels",
