@@ -327,3 +327,31 @@ fn the_page_needs_nothing_from_outside() {
         write_page(Path::new("/nowhere/page.html"), &examine(&prepared, None).unwrap()).is_err()
     );
 }
+
+#[test]
+fn few_texts_of_the_same_kind_do_not_drift() {
+    let ward = Ward::new();
+    let classes = ["neg".to_owned(), "pos".to_owned()];
+    let mut writer = CorpusWriter::create(&ward.at("source"), &classes, &BTreeMap::new()).unwrap();
+    let mut state = 1_u64;
+    // A few words are frequent, and most are rare, as in any language.
+    let mut word = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let uniform = (state >> 40) as f64 / f64::from(1 << 24);
+        format!("w{}", 3000_f64.powf(uniform) as u32)
+    };
+    for (split, rows) in [("train", 2_000), ("test", 20)] {
+        for row in 0..rows {
+            let text = (0..30).map(|_| word()).collect::<Vec<_>>().join(" ");
+            let label = Some(row % 2);
+            let record = Record { id: row.to_string(), text, label, labels: None, group: None };
+            writer.write(split, record).unwrap();
+        }
+    }
+    writer.finish().unwrap();
+    let found = examine(&ward.prepare(&ward.recipe).unwrap(), None).unwrap();
+    let drift = found.splits[1].drift.as_ref().unwrap();
+    // Much more than between two large samples, and no more than chance gives.
+    assert!(drift.js_divergence > 0.1 && drift.floor > 0.1, "{drift:?}");
+    assert!(!kinds(&found, Severity::Warning).contains(&"drift"), "{drift:?}");
+}
