@@ -167,7 +167,8 @@ impl std::fmt::Debug for Batches {
 }
 
 /// Streams the files in order as batches of `[batch_rows, columns]`, of fewer rows at the end of a file and where
-/// they are so long that a batch would have more than some 64 MiB. Only the columns asked for are read and decoded, and they come in the order asked for.
+/// they are so long that a batch would have more than some 64 MiB. Only the columns asked for are read and decoded, and
+/// they come in the order asked for.
 ///
 /// # Errors
 /// Every file's footer is read at once: a file that is missing, empty, cut short or without one of

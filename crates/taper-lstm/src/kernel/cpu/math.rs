@@ -1,7 +1,8 @@
 //! sigmoid and tanh without branches or tables.
 //!
 //! f32 follows Cephes' `expf` and `tanhf` (Moshier 1989); against f64 they stay within 3 ULP
-//! (see the tests; sigmoid from -87 on, below which it stays at 1.6e-38). f64 is for gradient checks and takes the standard library's functions.
+//! (see the tests; sigmoid from -87 on, below which it stays at 1.6e-38). f64 is for gradient checks and takes the
+//! standard library's functions.
 
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 
